@@ -1,8 +1,8 @@
 import type { BridgeTerms } from '../bridge/bridge-terms.js';
 import type { AskedTask, QueueState } from '../protocol/queue.js';
-import type { FinishedAnswer } from './clone/finished-answers.js';
 import { goneSince } from './queue/gone-since.js';
 import { ToldNews } from './told-news.js';
+import type { UnpushedAnswers } from './unpushed-answers.js';
 
 /** What to ask the server: for what is new (`fetch`), or only whether there is anything new (`look`). */
 export type Due = 'fetch' | 'look';
@@ -30,6 +30,7 @@ export class AgentSession {
   /** Tells this agent from others with the same key. */
   readonly id: string;
   readonly news = new ToldNews();
+  readonly unpushed: UnpushedAnswers;
   #terms: BridgeTerms | null = null;
   #learnedAtMs = Number.POSITIVE_INFINITY;
   #serverNow = () => Date.now();
@@ -40,14 +41,13 @@ export class AgentSession {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #queue = NOTHING_ASKED;
   #pending = new Map<string, AskedTask>();
-  readonly #finished: Map<string, FinishedAnswer>;
   readonly #settled = new Set<string>();
 
-  /** `name`: who answers, until a key says it. `finished`: the answers that an earlier run left. */
-  constructor(start: Pick<AgentSession, 'id' | 'name' | 'finished'>) {
+  /** `name`: who answers, until a key says it. `unpushed`: the answers that an earlier run left. */
+  constructor(start: Pick<AgentSession, 'id' | 'name' | 'unpushed'>) {
     this.id = start.id;
     this.#name = start.name;
-    this.#finished = new Map(start.finished.map((one) => [one.taskId, one]));
+    this.unpushed = start.unpushed;
   }
 
   /** Null until the bridge was reached, and after anything that may have changed its terms. */
@@ -171,26 +171,7 @@ export class AgentSession {
   }
 
   #isOpen(id: string): boolean {
-    return !this.#finished.has(id) && !this.#settled.has(id);
-  }
-
-  /** The answers that wait to be pushed, the oldest first. */
-  get finished(): readonly FinishedAnswer[] {
-    return [...this.#finished.values()];
-  }
-
-  isFinished(task: string): boolean {
-    return this.#finished.has(task);
-  }
-
-  /** An answer is in the clone, instead of an earlier one to its task if there was one. */
-  kept(answer: FinishedAnswer): void {
-    this.#finished.set(answer.taskId, answer);
-  }
-
-  /** The answers to these tasks need not be pushed any more. */
-  letGo(tasks: Iterable<string>): void {
-    for (const task of tasks) this.#finished.delete(task);
+    return !this.unpushed.has(id) && !this.#settled.has(id);
   }
 
   /** The server will have no answer of ours to this task: it is not to be started again. */

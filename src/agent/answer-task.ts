@@ -58,7 +58,7 @@ export async function answerTask(agent: AgentContext, job: Job, steps: AnswerSte
     const keep = () => repair.run(() => steps.keep(answer));
     // Once, whatever the signal says: what was generated is kept even where the agent ends now.
     const kept = await keep().catch(() => outlast(keep, lasting(agent, job.signal)));
-    session.kept(kept);
+    session.unpushed.kept(kept);
     const isFine = answer.error === null || answer.error.code === 'cancelled';
     log(isFine ? 'info' : 'warn', `task ${shortId(id)}: ${describe(answer)}`, fieldsOf(answer));
   } catch (error) {

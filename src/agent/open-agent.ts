@@ -18,6 +18,7 @@ import { QueueView } from './queue/queue-view.js';
 import { TaskGate } from './queue/task-gate.js';
 import { defaultStateDir, openSessionId, openStateFolder } from './state-folder.js';
 import { TaskStreams } from './streams/task-stream.js';
+import { UnpushedAnswers } from './unpushed-answers.js';
 
 /** What the steps of a running agent share. Only `session` and `claims` change, by their own methods. */
 export interface AgentContext extends ClaimsContext {
@@ -68,7 +69,11 @@ export async function openAgent(options: AgentOptions, failed: AbortController):
       });
     const open = () => openSoundClone(folder.cloneDir, connection.env, onBusy);
     const { clone, reader, finished } = await outlast(open, { log, signal, once });
-    const session = new AgentSession({ id, name: options.name ?? '', finished });
+    const session = new AgentSession({
+      id,
+      name: options.name ?? '',
+      unpushed: new UnpushedAnswers(finished),
+    });
     const queue = new QueueView(clone, reader);
     const notifier = createNotifier();
     const ask = (due: Due) => {

@@ -11,9 +11,7 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
 import type { AgentContext } from './open-agent.js';
 import { settleRefusal } from './settle-refusal.js';
-
-/** The most answers in one push: ordinary ones stay far below what the server takes at once. */
-const MAX_BATCH = 100;
+import { MAX_BATCH } from './unpushed-answers.js';
 
 /** The most claims that end in one push: it may have 60 refs. The others are released afterwards. */
 const MAX_ENDS = 50;
@@ -45,7 +43,7 @@ export async function pushAnswers(
 async function firstBatch({ session, reader }: AgentContext): Promise<FinishedAnswer[]> {
   const batch: FinishedAnswer[] = [];
   let bytes = 0;
-  for (const one of session.finished.slice(0, MAX_BATCH)) {
+  for (const one of session.unpushed.all.slice(0, MAX_BATCH)) {
     bytes += (await reader.info(one.blob))?.size ?? 0;
     if (batch.length > 0 && bytes > MAX_BATCH_BYTES) break;
     batch.push(one);
@@ -79,6 +77,7 @@ async function publish(
   if (outcome.status === 'pushed') {
     await updateRefs(clone, [{ ref: REMOTE_MAIN_REF, to: last, from: tip }], 'pushed');
     session.reached(last);
+    session.unpushed.pushed();
     return { status: 'pushed', tip: last };
   }
   if (outcome.status === 'raced') return outcome;

@@ -13,6 +13,7 @@ import { outlast } from './outlast.js';
 import { type RestWatch, watchRest } from './rest-watch.js';
 import { runIdleCommand } from './run-idle-command.js';
 import { synchronise } from './synchronise.js';
+import { isAnyWanted } from './tasks-in-line.js';
 import { warnOfModels } from './warn-of-models.js';
 import { Workers } from './workers.js';
 
@@ -77,7 +78,7 @@ async function answerTasks(agent: AgentContext, failed: AbortController): Promis
   const doorbell = options.once ? null : openDoorbell(agent.connection, { ring });
   const rest = watchRest(() => options.onRest?.(), options.restAfterMs);
   const idle = options.idle === null || options.once ? null : new IdleWatch(options.idle.afterMs);
-  const isWorking = () => workers.busy() > 0 || agent.session.finished.length > 0;
+  const isWorking = () => workers.busy() > 0 || agent.session.unpushed.count > 0;
   const member = options.idleGroup.join({
     isWorking,
     isRung: () => agent.session.isRung,
@@ -138,14 +139,20 @@ interface TurnContext {
  */
 async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolean> {
   const { options, session, claims, gate, repair, signal } = agent;
+  const { log, once } = options;
   const { workers, hurry, rest, idle, member } = turn;
+  let started = 0;
+  const refill = () => {
+    started += workers.fill();
+  };
   for (let idleTurns = 0; !signal.aborted; ) {
     workers.fill();
-    const { log, once } = options;
-    await outlast(() => repair.run(() => synchronise(agent, signal)), { log, signal, once, hurry });
+    started = 0;
+    await outlast(() => repair.run(() => synchronise(agent, signal, refill)), { log, signal, once, hurry });
     gate.asked(session.eachOpen(), session.askedMs());
-    idleTurns = workers.fill() > 0 ? 0 : idleTurns + 1;
-    const isBusy = workers.busy() > 0 || session.finished.length > 0;
+    refill();
+    idleTurns = started > 0 ? 0 : idleTurns + 1;
+    const isBusy = workers.busy() > 0 || session.unpushed.count > 0;
     if (once && !isBusy && !claims.isHoldingOff() && workers.queued() === null) return true;
     rest.busy(isBusy);
     const isNeeded = isBusy || isAnyWanted(agent);
@@ -155,12 +162,6 @@ async function takeTurns(agent: AgentContext, turn: TurnContext): Promise<boolea
     if (step === 'ask') session.wants('fetch');
     else await waitForNews(agent, turn, idleTurns);
   }
-  return false;
-}
-
-/** Whether there is an open task that this agent answers, now or later. */
-function isAnyWanted({ session, claims, gate }: AgentContext): boolean {
-  for (const { id } of session.eachOpen()) if (gate.mayEverTake(id) && !claims.isLeft(id)) return true;
   return false;
 }
 
@@ -186,11 +187,11 @@ async function waitForNews(
 /** After an abort: pushes what is finished if the server answers at once; else the next start does it. */
 async function pushLast(agent: AgentContext, within: AbortSignal): Promise<void> {
   const { session, options } = agent;
-  if (session.finished.length === 0) return;
+  if (session.unpushed.count === 0) return;
   try {
     await synchronise(agent, within);
   } catch (error) {
-    const ids = session.finished.map((one) => shortId(one.taskId)).join(', ');
+    const ids = session.unpushed.all.map((one) => shortId(one.taskId)).join(', ');
     options.log('warn', `not pushed yet: ${ids} (${errorText(error)}); the next start does it`, {
       event: 'not-pushed',
     });

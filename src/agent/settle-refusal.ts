@@ -28,7 +28,7 @@ export async function settleRefusal(
     case 'unknown-task':
       options.log('info', said, { event: 'answer-refused', task: taskId, code: refusal.code });
       session.settle(taskId);
-      session.letGo([taskId]);
+      session.unpushed.letGo([taskId]);
       await dropFinished(clone, [taskId]);
       session.wants('fetch');
       return;
@@ -66,7 +66,7 @@ async function replaceRefused(
       task: taskId,
     });
     session.settle(taskId);
-    session.letGo([taskId]);
+    session.unpushed.letGo([taskId]);
     return;
   }
   options.log('warn', said, { event: 'answer-refused', task: taskId });
@@ -81,5 +81,7 @@ async function replaceRefused(
   };
   const { model, backend } = answer;
   const error = { code: 'answer_refused', message: `the server refused the answer: ${text}` } as const;
-  session.kept(await keepFinished(clone, composeAnswer(frame, { model, backend, answer: null, error })));
+  session.unpushed.kept(
+    await keepFinished(clone, composeAnswer(frame, { model, backend, answer: null, error })),
+  );
 }

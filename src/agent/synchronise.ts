@@ -19,12 +19,27 @@ const MAX_LOST_ON_ONE_TIP = 5;
  * 2. fetch main, and who works on what, if it may have moved; where nothing says so, look first whether it
  *    has;
  * 3. read the queue;
- * 4. drop finished answers that nobody waits for any more;
+ * 4. drop finished answers that nobody waits for any more, and have `refill` start what there is room for;
  * 5. push the others on top of main, and go back to 1: the next round drops those that were pushed, and
  *    pushes again where another push came first.
  * Throws BridgeError: `retryable` where it is enough to call again.
  */
-export async function synchronise(agent: AgentContext, signal: AbortSignal): Promise<void> {
+export async function synchronise(
+  agent: AgentContext,
+  signal: AbortSignal,
+  refill: () => void = () => {},
+): Promise<void> {
+  try {
+    await meet(agent, signal, refill);
+  } catch (error) {
+    // Nothing waits for pushes any more.
+    agent.session.unpushed.missed();
+    refill();
+    throw error;
+  }
+}
+
+async function meet(agent: AgentContext, signal: AbortSignal, refill: () => void): Promise<void> {
   const { session, queue, claims } = agent;
   if (agent.clock.jumped()) session.forgetTerms();
   let lost = { tip: '', times: 0 };
@@ -43,7 +58,8 @@ export async function synchronise(agent: AgentContext, signal: AbortSignal): Pro
     ]);
     session.queued(queued);
     await letGo(agent);
-    if (session.finished.length === 0) return;
+    refill();
+    if (session.unpushed.count === 0) return;
     if ((await pushAnswers(agent, tip, signal)) !== 'raced') continue;
     lost = { tip, times: lost.tip === tip ? lost.times + 1 : 1 };
     if (lost.times >= MAX_LOST_ON_ONE_TIP) throw stuckMain(agent.connection.address.url);
@@ -77,7 +93,7 @@ async function fetchNews(
     if (isMainDue && session.terms?.hasFetchAhead === true) {
       agent.reader.warm();
       // What others say of themselves does not come this way, and a finished answer is synced by itself.
-      const isPlain = deepen === undefined && !shorten && session.finished.length === 0;
+      const isPlain = deepen === undefined && !shorten && session.unpushed.count === 0;
       const tip =
         known !== null && isPlain && claims.knowsNobody() ? await nextFetch.bring(known, signal) : null;
       nextFetch.expect();
@@ -95,7 +111,7 @@ async function fetchNews(
     // The git that will read the new commits starts while they are being fetched.
     agent.reader.warm();
     // An answer that is finished while this runs is synced when it is kept.
-    const unsynced = session.finished.length === 0;
+    const unsynced = session.unpushed.count === 0;
     const window = { ...wanted, nowMs: session.serverNow(), shorten, deepen, unsynced };
     const { ownIds } = agent.clone;
     const tip = await updateClone(agent.clone, agent.connection, window, signal);
@@ -136,9 +152,9 @@ function isSame(there: ReadonlyMap<string, string>, known: ReadonlyMap<string, s
 
 /** Drops the finished answers whose task is answered by now, was never on main, or has run out of time. */
 async function letGo({ session, clone }: AgentContext): Promise<void> {
-  const gone = session.finished.map((one) => one.taskId).filter((task) => !session.isPending(task));
+  const gone = session.unpushed.all.map((one) => one.taskId).filter((task) => !session.isPending(task));
   await dropFinished(clone, gone);
-  session.letGo(gone);
+  session.unpushed.letGo(gone);
 }
 
 function stuckMain(url: string): BridgeError {

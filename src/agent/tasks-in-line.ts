@@ -58,3 +58,9 @@ export function tasksInLine(
   }
   return line;
 }
+
+/** Whether there is an open task that this agent answers, now or later. */
+export function isAnyWanted({ session, claims, gate }: AgentContext): boolean {
+  for (const { id } of session.eachOpen()) if (gate.mayEverTake(id) && !claims.isLeft(id)) return true;
+  return false;
+}

@@ -118,9 +118,10 @@ export class Workers {
     return [...this.#jobs.values()].filter(({ job }) => job.takesRoom).length;
   }
 
-  /** Whether too many answers are only still to be kept: then all wait for the disk. */
+  /** Whether too many answers are still to be kept or to be pushed: then all wait for disk or server. */
   #isFull(): boolean {
-    return [...this.#jobs.values()].filter(({ job }) => job.isToKeep).length > MAX_KEEPING;
+    const toKeep = [...this.#jobs.values()].filter(({ job }) => job.isToKeep).length;
+    return toKeep > MAX_KEEPING || this.#agent.session.unpushed.isBehind;
   }
 
   /**
@@ -129,7 +130,7 @@ export class Workers {
    * room, because it is not known yet which of them will have its turn.
    */
   #ahead(): number {
-    if (this.#agent.options.room.isShared) return 0;
+    if (this.#agent.options.room.isShared || this.#isFull()) return 0;
     const ahead = [...this.#jobs.values()].filter(({ job }) => job.isAhead).length;
     return Math.max(0, Math.min(MAX_AHEAD, this.#generated) - ahead);
   }

@@ -144,7 +144,7 @@ export class ClaimPusher {
     const { session, clone, connection } = this.#context;
     const to = { repo: clone, url: connection.address.url, signal };
     const { own, presentSinceMs } = known.state();
-    const held = [...own.held].filter(([task]) => !session.isFinished(task));
+    const held = [...own.held].filter(([task]) => !session.unpushed.has(task));
     const left = new Set(held.map(([task]) => task));
     const changes = held.map(
       ([task, { id }]): SideRefChange => ({ ref: claimRef(task), to: null, from: id }),

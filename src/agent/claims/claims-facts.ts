@@ -48,7 +48,7 @@ export function claimsFacts({
     isStandby: options.afterMs !== null,
     sharesModels: session.terms?.hasModels ?? false,
     isPending: (task) => session.isPending(task),
-    isFinished: (task) => session.isFinished(task),
+    isFinished: (task) => session.unpushed.has(task),
     jitter: Math.random(),
   };
 }

@@ -126,6 +126,6 @@ async function repairClone({ options, clone, reader, queue, session }: RepairCon
   queue.restart();
   session.lostClone();
   // An answer that this process knows may have been unreadable in the damaged clone.
-  for (const one of session.finished) await keepFinished(clone, one.answer);
+  for (const one of session.unpushed.all) await keepFinished(clone, one.answer);
   return true;
 }

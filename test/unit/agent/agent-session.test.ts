@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AgentSession, type Due } from '../../../src/agent/agent-session.js';
 import type { FinishedAnswer } from '../../../src/agent/clone/finished-answers.js';
+import { UnpushedAnswers } from '../../../src/agent/unpushed-answers.js';
 import type { BridgeTerms } from '../../../src/bridge/bridge-terms.js';
 import { type AskedTask, readQueue } from '../../../src/protocol/queue.js';
 import { anAnswer } from '../../support/message-writer.js';
@@ -34,7 +35,7 @@ const open = (session: AgentSession) => [...session.eachOpen()].map(({ id }) => 
 
 let session: AgentSession;
 beforeEach(() => {
-  session = new AgentSession({ id: '1'.repeat(16), name: '', finished: [] });
+  session = new AgentSession({ id: '1'.repeat(16), name: '', unpushed: new UnpushedAnswers([]) });
 });
 
 describe('what to ask the server', () => {
@@ -104,12 +105,12 @@ test('terms that are forgotten leave the name and the time of the server as they
 
 test('a task is open while it is pending, until its answer is kept or the server will have none', () => {
   session.queued({ ...EMPTY, pending: ['c', 'a', 'b', 'd'].map(asked) });
-  session.kept(finished('a'));
+  session.unpushed.kept(finished('a'));
   session.settle('d');
   expect(open(session)).toEqual(['c', 'b']);
   expect(['a', 'b', 'x'].map((task) => session.isPending(task))).toEqual([true, true, false]);
   // An answer that nobody waits for is let go of, and its task may be asked again.
-  session.letGo(['a']);
+  session.unpushed.letGo(['a']);
   expect(open(session)).toEqual(['c', 'a', 'b']);
   session.queued({ ...EMPTY, pending: [asked('d'), asked('e')] });
   expect(open(session)).toEqual(['e']);
@@ -129,22 +130,6 @@ test('what is pending follows the queue, whether tasks only left it, or it came 
   expect(pendingAfter(d)).toBe('d');
   expect(pendingAfter()).toBe('');
   expect(pendingAfter(a)).toBe('a');
-});
-
-test('finished answers wait in the order in which they were kept, one for each task', () => {
-  session = new AgentSession({ id: '1'.repeat(16), name: 'home-pc', finished: [finished('earlier')] });
-  session.kept(finished('a'));
-  session.kept(finished('b'));
-  const before = session.finished;
-  session.kept(finished('a', 'replaced'));
-  session.letGo(['earlier', 'never there']);
-  expect(session.finished.map(({ taskId, blob }) => [taskId, blob])).toEqual([
-    ['a', 'replaced'],
-    ['b', 'blob'],
-  ]);
-  expect([session.isFinished('earlier'), session.isFinished('b')]).toEqual([false, true]);
-  // A list that was taken stays what it was.
-  expect(before.map(({ taskId }) => taskId)).toEqual(['earlier', 'a', 'b']);
 });
 
 test('terms are old an hour after they were told, and not before they were told at all', () => {

@@ -31,7 +31,7 @@ async function repairable() {
     ...{ clone, reader },
     options: { signal, log: () => {} },
     connection: { address: { kind: 'ssh' }, env: clone.env },
-    session: { finished: [], lostClone: () => {} },
+    session: { unpushed: { all: [] }, lostClone: () => {} },
     queue: { restart: () => {} },
   } as unknown as RepairContext);
   return { dir, clone, reader, repair, ids, renewals: () => renewals };

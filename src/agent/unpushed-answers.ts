@@ -1,0 +1,60 @@
+import type { FinishedAnswer } from './clone/finished-answers.js';
+
+/** The most answers in one push: ordinary ones stay far below what the server takes at once. */
+export const MAX_BATCH = 100;
+
+/** One push that is under way, and the next. */
+const MANY = 2 * MAX_BATCH;
+
+/** The answers that are in the clone and not on main yet. No I/O. */
+export class UnpushedAnswers {
+  readonly #all: Map<string, FinishedAnswer>;
+  #arePushesTaken = false;
+
+  /** `left`: the answers that an earlier run left. */
+  constructor(left: readonly FinishedAnswer[]) {
+    this.#all = new Map(left.map((one) => [one.taskId, one]));
+  }
+
+  /** The oldest first. */
+  get all(): readonly FinishedAnswer[] {
+    return [...this.#all.values()];
+  }
+
+  get count(): number {
+    return this.#all.size;
+  }
+
+  has(task: string): boolean {
+    return this.#all.has(task);
+  }
+
+  /** An answer is in the clone, instead of an earlier one to its task if there was one. */
+  kept(answer: FinishedAnswer): void {
+    this.#all.set(answer.taskId, answer);
+  }
+
+  /** The answers to these tasks need not be pushed any more. */
+  letGo(tasks: Iterable<string>): void {
+    for (const task of tasks) this.#all.delete(task);
+  }
+
+  /** A push got through. */
+  pushed(): void {
+    this.#arePushesTaken = true;
+  }
+
+  /** The server cannot be reached, or takes nothing now. */
+  missed(): void {
+    this.#arePushesTaken = false;
+  }
+
+  /**
+   * Whether the models are so far ahead that no task is to be started until the next push: two programs on
+   * one machine would take each other's time, and other agents would find the tasks taken. Never while the
+   * server is away: then the models go on.
+   */
+  get isBehind(): boolean {
+    return this.#arePushesTaken && this.#all.size >= MANY;
+  }
+}
