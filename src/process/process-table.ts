@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { runProgram } from './run-program.js';
 
 /** One running process. `pid` and `startedAt` together are unique; a pid alone is used again. */
@@ -17,17 +17,15 @@ export async function listProcesses(): Promise<ProcessEntry[]> {
   return process.platform === 'linux' ? fromProc() : fromPs();
 }
 
-async function fromProc(): Promise<ProcessEntry[]> {
+/** Without waiting for each of hundreds of small files: that costs five times as much as the reading. */
+function fromProc(): ProcessEntry[] {
   // biome-ignore lint/plugin: Linux alone comes here
-  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
-  const entries = await Promise.all(pids.map(readStat));
-  return entries.filter((entry) => entry !== null);
+  const pids = readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
+  return pids.map(readStat).filter((entry) => entry !== null);
 }
 
-async function readStat(pid: string): Promise<ProcessEntry | null> {
-  // It may end between the listing and the reading.
-  // biome-ignore lint/plugin: Linux alone comes here
-  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => null);
+function readStat(pid: string): ProcessEntry | null {
+  const stat = statOf(pid);
   if (stat === null) return null;
   // The name in parentheses may hold spaces and parentheses itself, so the fields are counted from behind
   // the last one.
@@ -36,6 +34,16 @@ async function readStat(pid: string): Promise<ProcessEntry | null> {
   const [state, ppid, startedAt] = [fields[0], fields[1], fields[19]];
   if (state === undefined || startedAt === undefined || isOver(state)) return null;
   return { pid: Number(pid), ppid: Number(ppid), startedAt };
+}
+
+function statOf(pid: string): string | null {
+  try {
+    // biome-ignore lint/plugin: Linux alone comes here
+    return readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    // It has ended between the listing and the reading.
+    return null;
+  }
 }
 
 async function fromPs(): Promise<ProcessEntry[]> {
