@@ -11,9 +11,9 @@ const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
 const BUNDLED = ['zod', 'yargs'];
 
 /**
- * yargs lays out the help of every command that it runs, in case somebody calls `showHelp` later, which we
- * never do. For that it loads `Intl.Segmenter` and its Unicode tables, to measure the columns of a text.
- * Together this is a fifth of the time that `ask` takes. Here the layout is loaded when a help is shown.
+ * To lay out a help, yargs loads `Intl.Segmenter` and its Unicode tables, to measure the columns of a text.
+ * That takes a part of the time of `ask`, so the layout is loaded when a help is shown
+ * (src/cli/run-cli.ts sees to it that it is laid out for nothing else).
  */
 const lazyHelp = {
   name: 'lazy-help',
@@ -25,13 +25,6 @@ const lazyHelp = {
       contents: `export default (...args) => require('${path}').default(...args);`,
       resolveDir: `${root}node_modules/yargs`,
     }));
-    onLoad({ filter: /yargs\/build\/lib\/command\.js$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8');
-      const call = 'yargs.getInternalMethods().getUsageInstance().cacheHelpMessage();';
-      if (!text.includes(call))
-        throw new Error(`${path}: it no longer lays out the help, or by another call`);
-      return { contents: text.replace(call, ''), loader: 'js' };
-    });
   },
 };
 

@@ -71,6 +71,7 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
       fillFromEnvironment(given, call.options, io.env);
       fillFromProfile(given, call.options, { env: io.env, cwd: process.cwd() });
     }, true);
+  layOutHelpOnlyToShowIt(y);
   for (const entry of COMMANDS) {
     // Reading all commands from the disk would take longer than most of them run. Any word may be the
     // command.
@@ -106,6 +107,20 @@ export async function runCli(args: readonly string[], io: CommandIo): Promise<Ex
     });
   if (said !== '') await io.out.print(`${said}\n`);
   return call.run === null ? EXIT.done : call.run(io);
+}
+
+/**
+ * yargs lays out the help of every command that it runs, in case somebody calls `showHelp` later, which we
+ * never do. For that it loads `Intl.Segmenter` and its Unicode tables, to measure the columns of a text.
+ * Together this is a fifth of the time that `ask` takes.
+ */
+function layOutHelpOnlyToShowIt(y: Argv): void {
+  const { getInternalMethods } = y as unknown as {
+    getInternalMethods?: () => { getUsageInstance(): { cacheHelpMessage(): void } };
+  };
+  // What yargs has no promise for may be gone with its next version; a test notices.
+  const usage = getInternalMethods?.call(y).getUsageInstance();
+  if (usage !== undefined) usage.cacheHelpMessage = () => {};
 }
 
 /** A command in the tree of commands. `above`: the names of those above it. */
