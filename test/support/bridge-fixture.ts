@@ -2,7 +2,6 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
 import { addKey } from '../../src/admin/keys.js';
-import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { type LogRecord, logRecordSchema } from '../../src/protocol/log-record.js';
@@ -15,6 +14,7 @@ import { serveHooks } from './serve-hooks.js';
 import { shareHookCode } from './share-hook-code.js';
 import { tempDir } from './temp-dir.js';
 import { waitUntil } from './wait-until.js';
+import { writeKeyPair } from './write-key-pair.js';
 
 /** Options for the bridge of a test. */
 export interface BridgeFixtureOptions {
@@ -82,9 +82,13 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   if (options.hooks === 'here') await serveHooks(repoPath, ownerEnv);
   else await shareHookCode(repoPath);
 
+  const sshdDir = join(dir, 'sshd');
+  await mkdir(sshdDir, { mode: 0o700 });
+  // It keeps a host key that is there.
+  await writeKeyPair(join(sshdDir, 'host_key'), 'llm-bridge local sshd');
   const startSshd = async (port?: number): Promise<LocalSshd> => {
     const sshd = await startLocalSshd({
-      dir: join(dir, 'sshd'),
+      dir: sshdDir,
       authorizedKeysFile,
       ...(port === undefined ? {} : { port }),
       extraConfig: options.sshdConfig ?? [],
@@ -99,7 +103,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
   const addPrincipal = async (name: string, role: Role): Promise<Principal> => {
     const principalHome = join(dir, `home-${name}`);
     await mkdir(principalHome);
-    const keys = await makeKeyPair(join(dir, `key-${name}`), name);
+    const keys = await writeKeyPair(join(dir, `key-${name}`), name);
     // The same as `key add`, without the start of node, which takes most of the time.
     await addKey({ repoPath, authorizedKeysFile, env: ownerEnv }, { name, role, key: keys.publicKeyFile });
     const env = cleanEnv(principalHome, { GIT_SSH_COMMAND: sshCommandFor(sshd, keys.identityFile) });
@@ -118,6 +122,13 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       if (error.code === 'ENOENT') return '';
       throw error;
     });
+  // A test that waits for an answer reads the log again and again.
+  const read = new Map<string, LogRecord>();
+  const readLine = (line: string): LogRecord => {
+    const record = read.get(line) ?? logRecordSchema.parse(JSON.parse(line));
+    read.set(line, record);
+    return record;
+  };
   return {
     dir,
     repoPath,
@@ -141,7 +152,7 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
         return text === '' || text.endsWith('\n') ? [text] : null;
       };
       const [text = ''] = await waitUntil(whole, 'the end of the last line of answers.log');
-      return parseLog(text);
+      return text.split('\n').slice(0, -1).map(readLine);
     },
     gitLog: async (format = '%s') => {
       const text = await gitOk(['log', '-z', `--format=${format}`, 'main'], {
@@ -151,9 +162,4 @@ export async function startBridgeFixture(options: BridgeFixtureOptions = {}): Pr
       return text.split('\0').filter((entry) => entry !== '');
     },
   };
-}
-
-function parseLog(text: string): LogRecord[] {
-  const lines = text.split('\n').slice(0, -1);
-  return lines.map((line) => logRecordSchema.parse(JSON.parse(line)));
 }
