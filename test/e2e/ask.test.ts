@@ -7,6 +7,7 @@ import { freePort } from '../../src/demo/free-port.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
 import { inTurn } from '../../src/demo/stand-in/stand-in-request.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { ask as askBridge } from '../../src/index.js';
 import { startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, questionsOf } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -98,30 +99,6 @@ describe('the question', () => {
     expect(await bridge.readLog()).toContain('Привет!');
   });
 
-  test('may have nearly 8 MiB, over ssh too', async () => {
-    // One word: a model could never read so many of them.
-    const prompt = `${'слово'.repeat(830_000)} 5+6`;
-    expect(Buffer.byteLength(prompt)).toBeGreaterThan(8_290_000);
-
-    expect(await askOver(bridge.sshUrl, ['-'], prompt)).toMatchObject({ exitCode: 0, stdout: '11\n' });
-    expect(newQuestions()).toEqual([prompt]);
-  });
-
-  test('of more than 8 MiB is refused, and nothing is asked', async () => {
-    const before = await tip();
-    const photo = join(bridge.dir, 'photo.png');
-    await writeFile(photo, Buffer.concat([Buffer.from('iVBORw0KGgo=', 'base64'), randomBytes(9_000_000)]));
-    for (const refused of [
-      await askOver(bridge.sshUrl, ['--image', photo, 'what is this']),
-      await ask(['-'], 'x'.repeat(8 * 1024 * 1024)),
-      await askOver(bridge.sshUrl, ['-'], 'x'.repeat(8 * 1024 * 1024)),
-    ]) {
-      expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
-      expect(refused.stderr).toMatch(/^error: .*has \d+ bytes; the limit is 8388608\ntry: .*\n$/);
-    }
-    expect(await tip()).toBe(before);
-  });
-
   test.each([
     ['an empty standard input', [], ''],
     ['an empty word', [''], undefined],
@@ -138,7 +115,7 @@ describe('the question', () => {
 
 describe('over ssh', () => {
   test('the asker is the name of the key, and ssh:// and user@host:path are the same bridge', async () => {
-    expect(await builtAskOver(bridge.sshUrl, ['1+1'])).toEqual({ exitCode: 0, stdout: '2\n', stderr: '' });
+    expect(await askOver(bridge.sshUrl, ['1+1'])).toEqual({ exitCode: 0, stdout: '2\n', stderr: '' });
     expect(await askOver(bridge.scpUrl, ['1+2'])).toEqual({ exitCode: 0, stdout: '3\n', stderr: '' });
 
     const subjects = (await bridge.gitLog('%an %s')).slice(0, 4);
@@ -413,57 +390,27 @@ describe('waiting', () => {
   });
 
   test('--dedup by three over ssh at once is one generation, and an error is asked again', async () => {
-    const asked = await Promise.all([1, 2, 3].map(() => builtAskOver(bridge.sshUrl, ['8+3', '--dedup'])));
-    expect(asked.map((one) => one.stdout)).toEqual(['11\n', '11\n', '11\n']);
+    const { env } = bridge.principal('bot');
+    const request = { repo: bridge.sshUrl, env, task: { prompt: '8+3' }, dedup: true };
+    const [first, ...others] = await Promise.all([
+      builtAskOver(bridge.sshUrl, ['8+3', '--dedup']),
+      // By what is behind the command, because one command at a time runs here.
+      askBridge(request),
+      askBridge(request),
+    ]);
+    expect(first.stdout).toBe('11\n');
+    expect(others).toMatchObject([1, 2].map(() => ({ status: 'answered', answer: { answer: '11' } })));
     expect(newQuestions()).toEqual(['8+3']);
 
     const wrong = ['8+4', '--dedup', '--model', 'nobody-has-this', '--json'];
-    const first = JSON.parse((await askOver(bridge.sshUrl, wrong)).stdout);
-    const second = JSON.parse((await askOver(bridge.sshUrl, wrong)).stdout);
-    expect([first.error.code, second.error.code]).toEqual(['model_not_found', 'model_not_found']);
-    expect(second.task_commit).not.toBe(first.task_commit);
+    const once = JSON.parse((await askOver(bridge.sshUrl, wrong)).stdout);
+    const again = JSON.parse((await askOver(bridge.sshUrl, wrong)).stdout);
+    expect([once.error.code, again.error.code]).toEqual(['model_not_found', 'model_not_found']);
+    expect(again.task_commit).not.toBe(once.task_commit);
   });
 });
 
 describe('the parameters of a task', () => {
-  test('all arrive at Ollama, and with them a photo as large as a task may be', async () => {
-    const image = join(bridge.dir, 'dot.png');
-    const photo = Buffer.concat([Buffer.from('iVBORw0KGgo=', 'base64'), randomBytes(6_280_000)]);
-    await writeFile(image, photo);
-    const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
-    standIn.behave = () => ({ answer: '{"n": 4}' });
-    standIn.models = { ...standIn.models, ollama: ['llama3.2:latest', 'big:70b'] };
-
-    const asked = await askOver(bridge.sshUrl, [
-      ...['how many', '--model', 'big:70b', '--backend', 'ollama', '--system', 'Be brief.'],
-      ...['--temperature', '0.5', '--top-p', '0.9', '--max-tokens', '50', '--num-ctx', '2048'],
-      ...['--seed', '7', '--stop', 'END', '--stop', 'FIN', '--format', JSON.stringify(schema)],
-      ...['--image', image, '--task-timeout', '30', '--metadata', 'chat=42', '--metadata', 'x=a=b'],
-    ]);
-
-    expect(asked).toEqual({ exitCode: 0, stdout: '{"n": 4}\n', stderr: '' });
-    expect(chatsOf(standIn).at(-1)?.body).toMatchObject({
-      model: 'big:70b',
-      messages: [
-        { role: 'system', content: 'Be brief.' },
-        { role: 'user', content: 'how many', images: [photo.toString('base64')] },
-      ],
-      format: schema,
-      options: {
-        temperature: 0.5,
-        top_p: 0.9,
-        num_predict: 50,
-        num_ctx: 2048,
-        seed: 7,
-        stop: ['END', 'FIN'],
-      },
-    });
-    // task.json on main is still this task's: nothing was asked since.
-    const task = JSON.parse(await gitOk(['show', 'main:task.json'], { gitDir: bridge.repoPath }));
-    expect(task).toMatchObject({ timeout_s: 30, metadata: { chat: '42', x: 'a=b' } });
-    expect(task).toMatchObject({ id: expect.any(String), asked_at: expect.any(String) });
-  });
-
   test('of a --file arrive at LM Studio, and options on the command line override them', async () => {
     const file = join(bridge.dir, 'question.json');
     const messages = [
@@ -505,6 +452,72 @@ test.each([
   expect(await tip()).toBe(before);
 });
 
+// Late, because a process that has become large starts programs more slowly.
+describe('as much as a task may have', () => {
+  test('is nearly 8 MiB, over ssh too', async () => {
+    // One word: a model could never read so many of them.
+    const prompt = `${'слово'.repeat(830_000)} 5+6`;
+    expect(Buffer.byteLength(prompt)).toBeGreaterThan(8_290_000);
+
+    expect(await askOver(bridge.sshUrl, ['-'], prompt)).toMatchObject({ exitCode: 0, stdout: '11\n' });
+    expect(newQuestions()).toEqual([prompt]);
+  });
+
+  test('and more than 8 MiB is refused, and nothing is asked', async () => {
+    const before = await tip();
+    const photo = join(bridge.dir, 'photo.png');
+    await writeFile(photo, Buffer.concat([Buffer.from('iVBORw0KGgo=', 'base64'), randomBytes(9_000_000)]));
+    for (const refused of [
+      await askOver(bridge.sshUrl, ['--image', photo, 'what is this']),
+      await ask(['-'], 'x'.repeat(8 * 1024 * 1024)),
+      await askOver(bridge.sshUrl, ['-'], 'x'.repeat(8 * 1024 * 1024)),
+    ]) {
+      expect(refused).toMatchObject({ exitCode: 2, stdout: '' });
+      expect(refused.stderr).toMatch(/^error: .*has \d+ bytes; the limit is 8388608\ntry: .*\n$/);
+    }
+    expect(await tip()).toBe(before);
+  });
+
+  test('is a photo beside all parameters, and they arrive at Ollama', async () => {
+    const image = join(bridge.dir, 'dot.png');
+    const photo = Buffer.concat([Buffer.from('iVBORw0KGgo=', 'base64'), randomBytes(6_280_000)]);
+    await writeFile(image, photo);
+    const schema = { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] };
+    standIn.behave = () => ({ answer: '{"n": 4}' });
+    standIn.models = { ...standIn.models, ollama: ['llama3.2:latest', 'big:70b'] };
+
+    const asked = await askOver(bridge.sshUrl, [
+      ...['how many', '--model', 'big:70b', '--backend', 'ollama', '--system', 'Be brief.'],
+      ...['--temperature', '0.5', '--top-p', '0.9', '--max-tokens', '50', '--num-ctx', '2048'],
+      ...['--seed', '7', '--stop', 'END', '--stop', 'FIN', '--format', JSON.stringify(schema)],
+      ...['--image', image, '--task-timeout', '30', '--metadata', 'chat=42', '--metadata', 'x=a=b'],
+    ]);
+
+    expect(asked).toEqual({ exitCode: 0, stdout: '{"n": 4}\n', stderr: '' });
+    expect(chatsOf(standIn).at(-1)?.body).toMatchObject({
+      model: 'big:70b',
+      messages: [
+        { role: 'system', content: 'Be brief.' },
+        { role: 'user', content: 'how many', images: [photo.toString('base64')] },
+      ],
+      format: schema,
+      options: {
+        temperature: 0.5,
+        top_p: 0.9,
+        num_predict: 50,
+        num_ctx: 2048,
+        seed: 7,
+        stop: ['END', 'FIN'],
+      },
+    });
+    // task.json on main is still this task's: nothing was asked since.
+    const task = JSON.parse(await gitOk(['show', 'main:task.json'], { gitDir: bridge.repoPath }));
+    expect(task).toMatchObject({ timeout_s: 30, metadata: { chat: '42', x: 'a=b' } });
+    expect(task).toMatchObject({ id: expect.any(String), asked_at: expect.any(String) });
+  });
+});
+
+// The last, because it lets everybody read the keys, and ssh takes none of those.
 test("another user's local bridge is refused with the remedy, and nothing is written", async ({ skip }) => {
   if (process.getuid?.() !== 0) skip('only root can run it as somebody else');
   const home = join(bridge.dir, 'home-nobody');

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { ask as askBridge } from '../../src/index.js';
 import { modelsRef } from '../../src/protocol/models.js';
-import { chatsOf, questionsOf, runAgentOnce, startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
+import { chatsOf, questionsOf, runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
-import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
 import { git } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
@@ -21,8 +22,6 @@ const PRINCIPALS = [
   { name: 'bot', role: 'asker' },
 ] as const;
 
-const ONLY = ['--backend', 'ollama'];
-
 /** What the server knows of an agent's models; null where it knows nothing. */
 async function known({ repoPath, ownerEnv }: BridgeFixture, agent: string): Promise<string | null> {
   const shown = await git(['cat-file', 'blob', modelsRef(agent)], { gitDir: repoPath, env: ownerEnv });
@@ -34,15 +33,16 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
 }, async () => {
   const bridge = await startBridgeFixture({ hooks: 'here', principals: PRINCIPALS });
   const { env } = bridge.principal('bot');
-  const ask = (args: readonly string[]) => runCli(['ask', ...args, '--repo', bridge.sshUrl], { env });
+  const ask = (args: readonly string[]) => runCliHere(['ask', ...args, '--repo', bridge.sshUrl], { env });
   const list = async () => {
     const { stdout } = await runCliHere(['list', '--json', '--repo', bridge.sshUrl], { env });
     return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
   };
   const home = await serverWith('llama3.2:latest');
   const office = await serverWith('qwen3:8b');
-  const startOffice = () => startAgent(bridge, office, { as: 'office', state: 'office', args: ONLY });
-  await startAgent(bridge, home, { state: 'home', args: ONLY });
+  const startOffice = () =>
+    startAgentHere(bridge, office, { as: 'office', state: 'office', backends: ['ollama'] });
+  await startAgentHere(bridge, home, { state: 'home', backends: ['ollama'] });
   await waitUntil(() => known(bridge, 'home-pc'), 'what home-pc has');
   const first = await startOffice();
   await waitUntil(() => known(bridge, 'office'), 'what office has');
@@ -52,8 +52,12 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
 
   const tasks = Array.from({ length: 3 }, (_, n) => [`small ${n}`, `large ${n}`] as const).flat();
   const modelOf = (task: string) => (task.startsWith('small') ? 'llama3.2' : 'QWEN3:8b');
-  const answers = await Promise.all(tasks.map((task) => ask([task, '--model', modelOf(task)])));
-  expect(answers.map(({ exitCode }) => exitCode)).toEqual(tasks.map(() => 0));
+  const answers = await Promise.all(
+    tasks.map((task) =>
+      askBridge({ repo: bridge.sshUrl, env, task: { prompt: task, model: modelOf(task) } }),
+    ),
+  );
+  expect(answers).toMatchObject(tasks.map(() => ({ status: 'answered', answer: { error: null } })));
   expect(questionsOf(home).sort()).toEqual(['small 0', 'small 1', 'small 2', 'warm up']);
   expect(questionsOf(office).sort()).toEqual(['large 0', 'large 1', 'large 2']);
 
@@ -69,7 +73,7 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   expect(error).toMatchObject({ code: 'model_not_found' });
   expect(error.message).toMatch(/installed: llama3\.2:latest.*; on other agents: qwen3:8b on office$/);
   // An agent that comes by for a moment leaves it as well, and ends.
-  const passing = await runAgentOnce(bridge, home, { state: 'passing', args: ONLY });
+  const passing = await runAgentOnceHere(bridge, home, { state: 'passing', args: ['--backend', 'ollama'] });
   expect(passing).toMatchObject({ exitCode: 0 });
   const row = (await list()).find(({ task }) => task === waiting.stdout.trim());
   expect(row).toMatchObject({ state: 'pending' });
