@@ -147,7 +147,7 @@ test('log --follow goes on with new records, by the path and over ssh, and ends 
 
 test('log --follow over ssh goes on when the server is back, and says once that it was away', async () => {
   // Its own: the others need their sshd.
-  const own = await startBridgeFixture();
+  const own = await startBridgeFixture({ hooks: 'here' });
   const standIn = await startStandIn();
   onCleanup(() => standIn.close());
   const askAndAnswer = async (question: string) => {

@@ -23,7 +23,6 @@ beforeAll(async () => {
     principals: [
       { name: 'home-pc', role: 'agent' },
       { name: 'small', role: 'agent' },
-      { name: 'bot', role: 'asker' },
     ],
   });
   [pc, small] = [
@@ -43,9 +42,10 @@ async function stop(running: RunningAgent): Promise<void> {
   await running.exited;
 }
 
+/** By the path, as its owner. */
 async function ask(question: string, ...more: string[]): Promise<string> {
-  const args = ['ask', '--no-wait', question, ...more, '--repo', bridge.sshUrl];
-  return (await runCliHere(args, { env: bridge.principal('bot').env })).stdout.trim();
+  const args = ['ask', '--no-wait', question, ...more, '--repo', bridge.repoPath];
+  return (await runCliHere(args, { env: bridge.ownerEnv })).stdout.trim();
 }
 
 async function status(): Promise<BridgeStatus> {
