@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { readSideRefs, type SideRefs } from '../../src/bridge/side-refs.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { openObjectReader } from '../../src/git/object-reader.js';
+import { type ObjectReader, openObjectReader } from '../../src/git/object-reader.js';
 import { type Claim, claimRef, writeClaim } from '../../src/protocol/claim.js';
 import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import {
@@ -18,6 +18,7 @@ import {
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
+import { readObjectFile } from '../support/object-files.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { IS_FULL_LENGTH } from '../support/test-length.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -50,15 +51,28 @@ const ask = (question: string) => commitOnMain(bridge, { path: 'task.txt', conte
 const onServer = () => ({ gitDir: bridge.repoPath, env: bridge.ownerEnv });
 const config = (key: string, value: string) => gitOk(['config', key, value], onServer());
 
-/** The claims and presences on the server, or as the agent of a state folder last saw them. */
+/**
+ * The claims and presences on the server, or as the agent of a state folder last saw them. It is asked again
+ * and again, so git's files are read, without a git for what stands in a file of its own.
+ */
 async function sideRefs(state?: string): Promise<SideRefs> {
   const gitDir = state === undefined ? bridge.repoPath : join(bridge.dir, `state-${state}`, 'bridge.git');
-  const repo = { gitDir, env: bridge.ownerEnv };
-  const reader = openObjectReader(repo);
+  const repo = { gitDir, env: bridge.ownerEnv, ownIds: 'sha1' } as const;
+  const byGit = openObjectReader(repo);
+  const read: ObjectReader['read'] = async (id, maxBytes) => {
+    const content = readObjectFile(gitDir, id);
+    return content === null
+      ? byGit.read(id, maxBytes)
+      : { info: { id, type: 'blob', size: content.length }, content };
+  };
   try {
-    return await readSideRefs(repo, reader, state === undefined ? undefined : 'refs/remotes/bridge/');
+    return await readSideRefs(
+      repo,
+      { ...byGit, read },
+      state === undefined ? undefined : 'refs/remotes/bridge/',
+    );
   } finally {
-    reader.close();
+    byGit.close();
   }
 }
 

@@ -11,7 +11,7 @@ import { gate, runAgentOnceHere, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import type { RunningCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
-import { commitOnMain } from '../support/commit-on-main.js';
+import { commitAllOnMain, commitOnMain, type MainFile } from '../support/commit-on-main.js';
 import { gitOk } from '../support/git.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
@@ -60,11 +60,13 @@ interface Call {
   readonly backend?: string;
 }
 
-async function ask({ path, body, backend }: Call, more: Record<string, unknown> = {}): Promise<string> {
+function taskFile({ path, body, backend }: Call, more: Record<string, unknown> = {}): MainFile {
   asked += 1;
   const task = { id: `call-${asked}`, request: { path, body }, ...(backend && { backend }), ...more };
-  return await commitOnMain(bridge, { path: 'task.json', content: JSON.stringify(task) });
+  return { path: 'task.json', content: JSON.stringify(task) };
 }
+
+const ask = (call: Call, more?: Record<string, unknown>) => commitOnMain(bridge, taskFile(call, more));
 
 /** The pieces of a stream, up to its end or until the signal aborts. */
 async function listen(task: string, signal: AbortSignal, onPiece?: (piece: StreamPiece) => void) {
@@ -96,13 +98,9 @@ function eventsOf(pieces: readonly StreamPiece[]): string[] {
 }
 
 async function answerTo(task: string): Promise<Answer> {
-  const isAnswered = async () => {
-    const records = await bridge.answersLog();
-    return records.filter(({ task_commit }) => task_commit === task).length > 0;
-  };
-  await waitUntil(isAnswered, `an answer to ${task}`);
-  const answers = ['log', '--format=%H', '-1', `--grep=Task: ${task}`, 'main', '--', 'inbox.json'];
-  const commit = (await gitOk(answers, { gitDir: bridge.repoPath, env: bridge.ownerEnv })).trim();
+  const recordOf = async () =>
+    (await bridge.answersLog()).findLast(({ task_commit }) => task_commit === task);
+  const { commit } = await waitUntil(recordOf, `an answer to ${task}`);
   const text = await gitOk(['show', `${commit}:inbox.json`], {
     gitDir: bridge.repoPath,
     env: bridge.ownerEnv,
@@ -206,8 +204,10 @@ const TASKS = new Map<Row, { readonly quiet: string; readonly aloud: string }>()
 
 beforeAll(async () => {
   standIn.behave = ({ tools }) => (tools.length === 0 ? {} : { answer: '', toolCalls: [WEATHER] });
-  for (const call of CALLS)
-    TASKS.set(call, { quiet: await ask(call), aloud: await ask(call, { stream: true }) });
+  const files = CALLS.flatMap((call) => [taskFile(call), taskFile(call, { stream: true })]);
+  const ids = await commitAllOnMain(bridge, files);
+  for (const [at, call] of CALLS.entries())
+    TASKS.set(call, { quiet: ids[2 * at] ?? '', aloud: ids[2 * at + 1] ?? '' });
 });
 
 test.each(CALLS)(
