@@ -65,7 +65,8 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   const folder = systemdFolder(spec.scope, paths);
   const systemctl = ['systemctl', ...(isSystem ? [] : ['--user'])] as const;
   const isTimed = spec.role === 'ingest';
-  const main = `${spec.name}.${isTimed ? 'timer' : 'service'}`;
+  const unit = `${spec.name}.service`;
+  const main = isTimed ? `${spec.name}.timer` : unit;
   const file = (name: string, text: string) => ({
     path: path.posix.join(folder, name),
     text,
@@ -74,7 +75,7 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
   return {
     probe: [...systemctl, 'show-environment'],
     files: [
-      file(`${spec.name}.service`, systemdService(spec)),
+      file(unit, systemdService(spec)),
       ...(isTimed ? [file(`${spec.name}.timer`, systemdTimer(spec))] : []),
     ],
     // Enabled first, so that it comes back with the machine even where it cannot be started now.
@@ -82,13 +83,17 @@ function planSystemd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {
       ...(spec.data === undefined ? [] : [asOwner(spec.data)]),
       [...systemctl, 'daemon-reload'],
       [...systemctl, 'enable', main],
+      // A timer does not say how what it starts ends, so that is started now. A long log is not waited for.
+      ...(isTimed ? [[...systemctl, 'start', '--no-block', unit] as const] : []),
       [...systemctl, 'restart', main],
     ],
     uninstall: [
       [...systemctl, 'disable', '--now', main],
       [...systemctl, 'daemon-reload'],
+      // One that had failed would stay among the failed ones, without its files.
+      [...systemctl, 'reset-failed', unit],
     ],
-    status: systemdStatus(spec.scope, main),
+    status: systemdStatus(spec.scope, ...(isTimed ? [main, unit] : [unit])),
     hint: isSystem ? null : LINGER,
   };
 }
@@ -98,11 +103,15 @@ function asOwner({ path: folder, owner }: DataFolder): readonly [string, ...stri
   return ['runuser', '-u', owner, '--', 'mkdir', '-p', '-m', '700', folder];
 }
 
-/** The command that prints the state of a unit, a line each. */
-export function systemdStatus(scope: ServiceScope, unit: string): readonly [string, ...string[]] {
+/** The command that prints the state of units: a line for each property, an empty line between two units. */
+export function systemdStatus(
+  scope: ServiceScope,
+  ...units: readonly string[]
+): readonly [string, ...string[]] {
   const user = scope === 'user' ? ['--user'] : [];
-  const properties = 'LoadState,ActiveState,SubState,UnitFileState,NRestarts';
-  return ['systemctl', ...user, 'show', `--property=${properties}`, unit];
+  const name = units.length > 1 ? 'Id,' : '';
+  const properties = `${name}LoadState,ActiveState,SubState,UnitFileState,NRestarts`;
+  return ['systemctl', ...user, 'show', `--property=${properties}`, ...units];
 }
 
 function planLaunchd(spec: ServiceSpec, paths: ServicePaths): ServicePlan {

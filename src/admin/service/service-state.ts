@@ -49,7 +49,9 @@ export function failureIn(
 
 /** The same of a service that was stopped, or has ended without a failure. Nobody has to mend that. */
 function stopIn({ name, scope, role }: Pick<ServiceSpec, 'name' | 'scope' | 'role'>, state: string) {
-  if (!/^ActiveState=inactive$/m.test(state)) return null;
+  // Of a timer and its service the timer comes first, and what it starts is inactive between two runs.
+  const [main = ''] = state.split(/\n\n/, 1);
+  if (!/^ActiveState=inactive$/m.test(main)) return null;
   const unit = `${name}${role === 'ingest' ? '.timer' : ''}`;
   return {
     message: `${name} does not run: it was stopped, or has ended`,

@@ -52,7 +52,8 @@ export function systemdService(spec: ServiceSpec): string {
     `EnvironmentFile=${systemdText(spec.envFile)}`,
     ...(spec.user === null ? [] : [`User=${spec.user}`]),
     ...(isOneShot
-      ? ['TimeoutStartSec=10min']
+      ? // It starts what `on-answer.d` has for new answers, and ends before that does.
+        ['TimeoutStartSec=10min', 'KillMode=process']
       : [
           'Restart=on-failure',
           'RestartSec=10',
@@ -65,13 +66,23 @@ export function systemdService(spec: ServiceSpec): string {
           'RuntimeDirectoryMode=0700',
           'TimeoutStopSec=20',
         ]),
-    ...SANDBOX,
-    // git gives the folders of a bridge the set-group-id bit, which this forbids.
-    ...(spec.writes.length === 0 ? ['RestrictSUIDSGID=true'] : []),
-    ...(isSystem ? systemLines(spec) : []),
+    ...(isOneShot ? [] : sandboxLines(spec)),
     ...(isOneShot ? [] : ['', '[Install]', `WantedBy=${isSystem ? 'multi-user' : 'default'}.target`]),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/**
+ * The sandbox of every service but `ingest`: an executable in `on-answer.d` may write where its owner may,
+ * and call sendmail, whether a push or the timer starts it.
+ */
+function sandboxLines(spec: ServiceSpec): string[] {
+  return [
+    ...SANDBOX,
+    // git gives the folders of a bridge the set-group-id bit, which this forbids.
+    ...(spec.writes.length === 0 ? ['RestrictSUIDSGID=true'] : []),
+    ...(spec.scope === 'system' ? systemLines(spec) : []),
+  ];
 }
 
 function systemLines(spec: ServiceSpec): string[] {

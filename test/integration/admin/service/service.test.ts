@@ -115,7 +115,7 @@ test('whatever stands in a path, systemd reads the words as they were', () => {
   const line = /^ExecStart=(.*)$/m.exec(systemdService(SPEC))?.[1] ?? '';
 
   expect(systemdWords(line)).toEqual(SPEC.command);
-  expect(systemdService(INGEST)).toContain(
+  expect(systemdService(WATCH)).toContain(
     `ReadWritePaths="/tmp/with space/%%h 100%% \\"quoted\\" 'single' $HOME \\\\n & <b>/Ключ"`,
   );
 });
@@ -216,6 +216,39 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     });
   });
 
+  test.each([
+    [{ timer: 'active', service: 'inactive' }, null],
+    [{ timer: 'active', service: 'activating' }, null],
+    [{ timer: 'active', service: 'failed' }, 'it ended with a failure\ntry: read what it said: journalctl'],
+    [{ timer: 'inactive', service: 'inactive' }, 'it was stopped, or has ended\ntry: systemctl --user start'],
+  ])('that a timer starts is asked for together with its timer: %j', async (state, said) => {
+    const bridge = await startPlainBridge();
+    const ingest = ['ingest', '--repo', bridge.repoPath];
+    // As systemctl does it: what is asked of two units is said of each, with an empty line between.
+    const told = Object.entries(state).map(([end, is]) => `*.${end}*) echo ActiveState=${is};;`);
+    await writeFile(
+      join(home, 'bin', 'systemctl'),
+      `#!/bin/sh
+echo "$@" >> "$HOME/calls"
+case "$*" in *show-environment*) exit ;; *show*) ;; *) exit ;; esac
+for unit; do case $unit in ${told.join(' ')} *) continue ;; esac; echo; done
+`,
+    );
+
+    const installed = await service('install', ...ingest);
+    const status = await service('status', ...ingest);
+
+    expect((await calls()).filter((call) => / (?:re)?start /.test(call))).toEqual([
+      '--user start --no-block llm-bridge-ingest.service',
+      '--user restart llm-bridge-ingest.timer',
+    ]);
+    for (const { exitCode, stderr } of [installed, status]) {
+      expect(exitCode).toBe(said === null ? 0 : 1);
+      expect(stderr).toContain(said === null ? '' : `error: llm-bridge-ingest does not run: ${said}`);
+    }
+    expect(status.stdout).toContain(`ActiveState=${state.timer}\n\nActiveState=${state.service}\n`);
+  });
+
   test('is uninstalled, keeps its variables, and uninstalling again is no failure', async () => {
     await service('install', 'agent', '--repo', REPO);
     const first = await service('uninstall', 'agent', '--repo', REPO);
@@ -225,7 +258,11 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     expect(first.stdout).toBe(
       `removed ${unit()}\nllm-bridge-agent is uninstalled; its variables stay in ${variables()}\n`,
     );
-    expect(await calls()).toContain('--user disable --now llm-bridge-agent.service');
+    expect((await calls()).filter((call) => !call.includes('show')).slice(-3)).toEqual([
+      '--user disable --now llm-bridge-agent.service',
+      '--user daemon-reload',
+      '--user reset-failed llm-bridge-agent.service',
+    ]);
     expect(await readFile(variables(), 'utf8')).toMatch(/^# Variables for llm-bridge/);
     expect(again).toMatchObject({ exitCode: 0, stdout: 'llm-bridge-agent is not installed\n' });
     expect(state).toMatchObject({ exitCode: 1, stdout: 'llm-bridge-agent is not installed\n' });
@@ -298,13 +335,14 @@ describe.skipIf(process.platform !== 'linux')('service', () => {
     const bridge = await startPlainBridge();
     const of = async (...args: string[]) => (await service('install', ...args, '--print')).stdout;
     const linux = await of('ingest', '--system', '--repo', bridge.repoPath);
+    const watch = await of('watch', 'task.txt', '--system', '--repo', bridge.repoPath);
     const mac = await of('agent', '--repo', REPO, '--platform', 'darwin');
     const windows = await of('agent', '--repo', REPO, '--platform', 'win32', '--instance', 'second');
 
     expect(linux).toMatch(/^# \/etc\/systemd\/system\/llm-bridge-ingest\.service$/m);
-    expect(linux).toContain(`ReadWritePaths=${bridge.repoPath}\n`);
-    expect(linux).toContain(`User=${process.getuid?.()}\n`);
-    expect(linux).not.toContain('RestrictSUIDSGID');
+    for (const unit of [linux, watch]) expect(unit).toContain(`User=${process.getuid?.()}\n`);
+    expect(watch).toContain(`ReadWritePaths=${bridge.repoPath}\n`);
+    expect(watch).not.toContain('RestrictSUIDSGID');
     expect(linux).toMatch(/^systemctl enable llm-bridge-ingest\.timer$/m);
     expect(mac).toMatch(
       /^launchctl bootstrap gui\/\d+ \S+\/Library\/LaunchAgents\/llm-bridge-agent\.plist$/m,
