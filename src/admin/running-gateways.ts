@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { readSmallFile, unless } from '../process/durable-file.js';
+import { GROUP_MODES } from '../process/group-files.js';
 import { isRunning } from '../process/is-running.js';
 import { readStrictJson } from '../protocol/strict-json.js';
 import { instantSchema } from '../protocol/task.js';
@@ -33,8 +34,10 @@ export async function announceGateway(
   const file = path.join(folderIn(folder), `${url.replace(/[^0-9a-f]+/g, '-')}.json`);
   const said: SaidGateway = { url, pid: process.pid, started_at: new Date(nowMs).toISOString() };
   try {
-    await mkdir(folderIn(folder), { recursive: true, mode: 0o750 });
-    await writeFileAtomic(file, `${JSON.stringify(said)}\n`, { mode: 0o640 });
+    const made = await mkdir(folderIn(folder), { recursive: true, mode: GROUP_MODES.folder });
+    // A service has a umask that shuts the group out. In a user's home, what lies above it stays so.
+    if (made !== undefined) await chmod(folderIn(folder), GROUP_MODES.folder);
+    await writeFileAtomic(file, `${JSON.stringify(said)}\n`, { mode: GROUP_MODES.file });
   } catch {
     return async () => {};
   }

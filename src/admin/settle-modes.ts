@@ -5,8 +5,11 @@ import { GROUP_MODES } from '../process/group-files.js';
 /** The folders of a bridge. */
 const FOLDERS = ['hooks', 'bridge', 'info', 'logs', 'objects', 'refs'];
 
-/** Only the owner may read these: executables that may hold a password, and their state. */
-const OWNERS_OWN = ['bridge/on-answer.d', 'bridge/on-answer.state'];
+/**
+ * Only the owner may read these: executables that may hold a password, and their state; what clients of a
+ * gateway have sent.
+ */
+const OWNERS_OWN = ['bridge/on-answer.d', 'bridge/on-answer.state', 'bridge/batches'];
 
 /** Of the object folders only the folders themselves are checked: there may be very many files in them. */
 const OBJECTS = /^objects\/./;

@@ -4,6 +4,7 @@ import { afterEach, expect, test } from 'vitest';
 import { checkModes } from '../../../src/admin/doctor/check-modes.js';
 import { addKey } from '../../../src/admin/keys.js';
 import { makeKeyPair } from '../../../src/admin/make-key-pair.js';
+import { announceGateway } from '../../../src/admin/running-gateways.js';
 import { claimRef, writeClaim } from '../../../src/protocol/claim.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
@@ -33,7 +34,7 @@ async function modesOf(repoPath: string): Promise<string[]> {
 
 /**
  * Lets a bridge do whatever makes a file in it, by the umask that is set: its owner's commands, pushes,
- * hooks, the dispatcher.
+ * hooks, the dispatcher, a gateway.
  */
 async function useAll(bridge: PlainBridge): Promise<void> {
   const { repoPath, env, writer } = bridge;
@@ -60,6 +61,7 @@ async function useAll(bridge: PlainBridge): Promise<void> {
     async () => (await readdir(join(repoPath, 'bridge'))).includes('on-answer.state'),
     'the state of the dispatcher',
   );
+  await announceGateway(join(repoPath, 'bridge'), { url: 'http://127.0.0.1:1', nowMs: Date.now() });
   await appendFile(logOf(bridge), '{"seq":');
   const owner = async (...args: string[]) => {
     const done = await runCli([...args, '--repo', repoPath], { env });
@@ -83,7 +85,7 @@ test.each([0o000, 0o077])('what a bridge is made of has its modes, whatever the 
   const rows = await modesOf(bridge.repoPath);
   const names = rows.map((row) => row.slice(row.indexOf(' ') + 1));
   const made = ['answers.log', 'answers.log.torn', 'bell', 'ingest.lock', 'keys.lock', 'on-answer.lock'];
-  for (const name of [...made, 'on-answer.state/takes.json', 'principals/home-pc', 'repairs.log'])
+  for (const name of [...made, 'gateways', 'on-answer.state/takes.json', 'principals/home-pc', 'repairs.log'])
     expect(names).toContain(`bridge/${name}`);
   const unlike = rows.filter((row) => !/^(?:640|750|440) /.test(row));
   expect(unlike).toEqual([

@@ -72,3 +72,17 @@ test.skipIf(process.platform === 'win32')(
     expect((await stat(quarantine)).mode & 0o777).toBe(0o700);
   },
 );
+
+test.skipIf(process.platform === 'win32')(
+  'what clients have sent to a gateway stays with its owner, and that is no fault',
+  async () => {
+    const { gitDir } = await closedBridge();
+    await settleModes(gitDir);
+    const batches = path.join(gitDir, 'bridge', 'batches');
+    await mkdir(batches);
+    await chmod(batches, 0o700);
+    expect(await closedToGroup(gitDir)).toEqual([]);
+    expect(await openToGroup(gitDir)).toBe(0);
+    expect((await stat(batches)).mode & 0o777).toBe(0o700);
+  },
+);
