@@ -2,6 +2,7 @@ import { type FoundAnswer, readFoundAnswer } from '../asker/find-answer.js';
 import type { BridgeView } from '../bridge/bridge-view.js';
 import { openObjectReader } from '../git/object-reader.js';
 import { readHistory } from '../git/read-history.js';
+import { LargeMessages } from '../log/large-messages.js';
 import { TaskRecords } from '../log/task-records.js';
 import { type HistoryCommit, type HistoryMessage, messageOf } from '../protocol/history.js';
 import { readTask } from '../protocol/task.js';
@@ -62,11 +63,15 @@ export async function findOwnTasks(view: BridgeView, tip: string, query: OwnTask
   try {
     const found: OwnTask[] = [];
     const records = new TaskRecords(repo, reader);
+    const large = new LargeMessages(view, { tasks: true });
     // From the newest on: there may be ten thousand tasks of a batch between those of clients.
     for (const { commit, change } of asked.filter((one) => isWanted(one.commit)).reverse()) {
       if (found.length === query.max) break;
-      await view.requireFile(commit);
-      const blob = await reader.read(change.newId);
+      let blob = await reader.read(change.newId);
+      if (blob === null) {
+        await large.bringTask(commit.id);
+        blob = await reader.read(change.newId);
+      }
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) continue;
       const { request, metadata = {}, stream } = read.value;

@@ -8,6 +8,7 @@ import type { AskedCall } from '../../src/gateway/asked-call.js';
 import type { Calls } from '../../src/gateway/calls.js';
 import { openCalls } from '../../src/gateway/open-calls.js';
 import { looseObjectId, writeLooseObject } from '../../src/git/loose-object.js';
+import { isFetch, readGitStarts } from '../bench/git-trace.js';
 import { startAgentHere } from '../support/agent-here.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
@@ -154,26 +155,6 @@ test('a batch is asked, looked at, cancelled and fetched by the shell, over ssh'
   });
 });
 
-const WAYS = [
-  ['bridge-push', ''],
-  ['git-receive-pack', 'x'.repeat(70_000)],
-] as const;
-
-test.each(WAYS)(
-  'a push that breaks off at any moment neither loses a call nor asks it twice: %s',
-  async (service, padding) => {
-    const drops = MOMENTS.map(async (when) => {
-      const { env, done } = droppingEnv(bridge, 'bot', { service, when });
-      const name = `${service}-${when}`;
-      const questions = numbered(name, 5);
-      const tasks = await askAll(await open(`drop-${name}`, env), questions, padding);
-      expect(existsSync(done), when).toBe(true);
-      expect(await onMain(name)).toEqual(tasks.map((task, at) => `${task} ask: ${questions[at]}`).sort());
-    });
-    await Promise.all(drops);
-  },
-);
-
 /** An ssh that does not come through with some commands. */
 async function sshWithout(command: string): Promise<Record<string, string>> {
   const file = join(bridge.dir, `without-${command}`);
@@ -224,25 +205,6 @@ test('two gateways that ask at the same time get all of theirs on main, each onc
   }
 });
 
-test('one of fifty calls that the bridge refuses fails alone, and costs the others one more push', async () => {
-  const calls = await open('refused');
-  // Made smaller behind the back of the gateway, so that only the server knows it.
-  await gitOk(['config', 'bridge.maxTaskBytes', '4096'], { gitDir: bridge.repoPath, env: bridge.ownerEnv });
-  const questions = numbered('many', 50);
-  const before = await moves();
-  const ends = await Promise.allSettled(
-    questions.map((question, at) => calls.open(asked(at === 17 ? 'x'.repeat(8_000) : question))),
-  );
-  expect(ends.flatMap(({ status }, at) => (status === 'rejected' ? [at] : []))).toEqual([17]);
-  expect(ends[17]).toMatchObject({ reason: { status: 413, message: expect.stringContaining('4096') } });
-  expect(await onMain('many')).toHaveLength(49);
-  // From then on the gateway knows it.
-  const isKnown = () => calls.view.terms.maxTaskBytes === 4096;
-  await waitUntil(isKnown, 'the limit is known');
-  // The first may have gone alone.
-  expect((await moves()) - before).toBeLessThanOrEqual(2);
-});
-
 test('the clone of a gateway is packed when it is crowded, and goes on', async () => {
   const calls = await open('crowded');
   const { gitDir } = calls.view.repo;
@@ -274,4 +236,53 @@ test('the clone of a gateway is packed when it is crowded, and goes on', async (
   expect(names.length, (await Promise.all(names.map(told))).join(', ')).toBeLessThan(3);
   await askAll(calls, numbered('after', 3));
   expect(await onMain('after')).toHaveLength(3);
+});
+
+const WAYS = [
+  ['bridge-push', ''],
+  ['git-receive-pack', 'x'.repeat(70_000)],
+] as const;
+
+// Behind the others: each gateway that is opened afterwards takes up the large calls as well.
+test.each(WAYS)(
+  'a push that breaks off at any moment neither loses a call nor asks it twice: %s',
+  async (service, padding) => {
+    const drops = MOMENTS.map(async (when) => {
+      const { env, done } = droppingEnv(bridge, 'bot', { service, when });
+      const name = `${service}-${when}`;
+      const questions = numbered(name, 5);
+      const tasks = await askAll(await open(`drop-${name}`, env), questions, padding);
+      expect(existsSync(done), when).toBe(true);
+      expect(await onMain(name)).toEqual(tasks.map((task, at) => `${task} ask: ${questions[at]}`).sort());
+    });
+    await Promise.all(drops);
+  },
+);
+
+test('a gateway takes up many large calls in a few fetches', async () => {
+  const trace = join(bridge.dir, 'take-up.trace');
+  await open('take-up', { ...bridge.principal('bot').env, GIT_TRACE2_EVENT: trace });
+  const large = (await onMain('git-receive-pack')).length;
+  expect(large).toBe(25);
+  expect((await readGitStarts(trace)).filter(isFetch).length).toBeLessThan(large / 2);
+});
+
+// The last: the limit stays.
+test('one of fifty calls that the bridge refuses fails alone, and costs the others one more push', async () => {
+  const calls = await open('refused');
+  // Made smaller behind the back of the gateway, so that only the server knows it.
+  await gitOk(['config', 'bridge.maxTaskBytes', '4096'], { gitDir: bridge.repoPath, env: bridge.ownerEnv });
+  const questions = numbered('many', 50);
+  const before = await moves();
+  const ends = await Promise.allSettled(
+    questions.map((question, at) => calls.open(asked(at === 17 ? 'x'.repeat(8_000) : question))),
+  );
+  expect(ends.flatMap(({ status }, at) => (status === 'rejected' ? [at] : []))).toEqual([17]);
+  expect(ends[17]).toMatchObject({ reason: { status: 413, message: expect.stringContaining('4096') } });
+  expect(await onMain('many')).toHaveLength(49);
+  // From then on the gateway knows it.
+  const isKnown = () => calls.view.terms.maxTaskBytes === 4096;
+  await waitUntil(isKnown, 'the limit is known');
+  // The first may have gone alone.
+  expect((await moves()) - before).toBeLessThanOrEqual(2);
 });
