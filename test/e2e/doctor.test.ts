@@ -1,7 +1,9 @@
-import { chmod, copyFile, cp, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
+import { cpSync, rmSync } from 'node:fs';
+import { chmod, copyFile, mkdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { Finding } from '../../src/admin/doctor/finding.js';
+import { addKey } from '../../src/admin/keys.js';
 import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { freePort } from '../../src/demo/free-port.js';
 import { sshCommandFor } from '../../src/demo/ssh-client.js';
@@ -71,26 +73,25 @@ describe('on the server, the doctor', () => {
     const bridge = await startPlainBridge();
     const keys = join(bridge.dir, 'authorized_keys');
     const { publicKeyFile: key } = await makeKeyPair(join(bridge.dir, 'agent'), 'home-pc');
-    const args = ['--role', 'agent', '--key', key, '--authorized-keys', keys, '--repo', bridge.repoPath];
-    const added = await runCli(['key', 'add', 'home-pc', ...args], { env: bridge.env });
-    if (added.exitCode !== 0) throw new Error(added.stderr);
+    const { repoPath, env } = bridge;
+    await addKey({ repoPath, authorizedKeysFile: keys, env }, { name: 'home-pc', role: 'agent', key });
     const task = await bridge.pushOk(await bridge.writer.ask(await bridge.tip(), 'one'));
     await bridge.pushOk(await bridge.writer.answer(task, anAnswer(task, 'one')));
-    await cp(bridge.repoPath, join(bridge.dir, 'pristine.git'), { recursive: true });
-    await cp(keys, join(bridge.dir, 'pristine-keys'));
+    cpSync(bridge.repoPath, join(bridge.dir, 'pristine.git'), { recursive: true });
+    await copyFile(keys, join(bridge.dir, 'pristine-keys'));
     pristine = { ...bridge, keys, key };
   });
 
   /**
    * The bridge with one question, its answer in the log, and the key of an agent, as if nobody had broken it
-   * yet.
+   * yet. Copied in one go: to wait for each of many small files costs more than the copies do.
    */
   async function aBridge(): Promise<typeof pristine> {
     const { dir, repoPath, keys } = pristine;
-    await rm(repoPath, { recursive: true });
-    await cp(join(dir, 'pristine.git'), repoPath, { recursive: true });
+    rmSync(repoPath, { recursive: true });
+    cpSync(join(dir, 'pristine.git'), repoPath, { recursive: true });
     await rm(keys);
-    await cp(join(dir, 'pristine-keys'), keys);
+    await copyFile(join(dir, 'pristine-keys'), keys);
     return pristine;
   }
 
@@ -558,7 +559,7 @@ describe('on the server, the doctor', () => {
   test('says on a terminal-less output what it found, one line each, without colours, with the remedy below', async () => {
     const bridge = await aBridge();
     await unlink(join(bridge.repoPath, 'hooks', 'pre-receive'));
-    const { stdout, stderr, exitCode } = await runCli(
+    const { stdout, stderr, exitCode } = await runCliHere(
       ['doctor', '--repo', bridge.repoPath, '--authorized-keys', bridge.keys],
       { env: bridge.env },
     );
@@ -1035,7 +1036,8 @@ describe('on the other side, the doctor', () => {
   });
 
   test('is not to clear away anything on a machine where the bridge is not', async () => {
-    const { exitCode, stderr } = await runCli(['doctor', '--fix', '--repo', bridge.sshUrl]);
+    const { env } = bridge.principal('home-pc');
+    const { exitCode, stderr } = await runCliHere(['doctor', '--fix', '--repo', bridge.sshUrl], { env });
 
     expect(exitCode).toBe(2);
     expect(stderr).toMatch(/^error: --fix needs the files of the bridge\ntry: run it on the server/);

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,7 +10,17 @@ import { onCleanup } from './on-cleanup.js';
  */
 export async function tempDir(parent = tmpdir()): Promise<string> {
   const path = await mkdtemp(join(await realpath(parent), 'llm-bridge-test-'));
-  // A process that was just killed may still be writing its last file.
-  onCleanup(() => rm(path, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 }));
+  onCleanup(() => removeTemp(path));
   return path;
+}
+
+/** In one go, because to wait for each of many small files costs more than their removal does. */
+async function removeTemp(path: string): Promise<void> {
+  const options = { recursive: true, force: true } as const;
+  try {
+    rmSync(path, options);
+  } catch {
+    // A process that was just killed may still be writing its last file.
+    await rm(path, { ...options, maxRetries: 5, retryDelay: 50 });
+  }
 }

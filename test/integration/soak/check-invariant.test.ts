@@ -1,4 +1,5 @@
-import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
@@ -59,7 +60,7 @@ interface Copy {
 
 async function copyOfGood(): Promise<Copy> {
   const repoPath = join(await tempDir(), 'bridge.git');
-  await cp(good.repoPath, repoPath, { recursive: true });
+  cpSync(good.repoPath, repoPath, { recursive: true });
   const where = { gitDir: repoPath, env: good.env };
   const logPath = join(repoPath, 'bridge', 'answers.log');
   return {
