@@ -6,7 +6,6 @@ import { shortId } from '../../src/protocol/names.js';
 import { checkInvariant } from '../soak/check-invariant.js';
 import { tally } from '../soak/figures.js';
 import { seeded } from '../soak/random.js';
-import { startAgentHere } from '../support/agent-here.js';
 import { chatsOf, questionOfChat, startAgent } from '../support/bridge-agent.js';
 import { startBridgeFixture } from '../support/bridge-fixture.js';
 import { gitOk } from '../support/git.js';
@@ -17,8 +16,6 @@ import { waitUntil } from '../support/wait-until.js';
 
 const AGENTS = IS_FULL_LENGTH ? 8 : 3;
 const TASKS = IS_FULL_LENGTH ? 200 : 24;
-/** At full length the built program: eight of them would wait for each other in one process. */
-const start = IS_FULL_LENGTH ? startAgent : startAgentHere;
 /** What a small model takes for a short answer; milliseconds. */
 const LATENCY_MS = [150, 400] as const;
 /** An agent that was held up for longer than its lease may find its task taken over. */
@@ -42,7 +39,9 @@ test(`${AGENTS} agents started at once on ${TASKS} tasks: each task is generated
   const tasks = await writeMany({ gitDir: bridge.repoPath, env: bridge.ownerEnv }, main, TASKS);
   await gitOk(['update-ref', 'refs/heads/main', tasks.at(-1) ?? ''], where);
 
-  const agents = await Promise.all(names.map((name) => start(bridge, standIn, { as: name, state: name })));
+  const agents = await Promise.all(
+    names.map((name) => startAgent(bridge, standIn, { as: name, state: name })),
+  );
   await waitUntil(
     async () => (await bridge.readLog()).split('\n').length > TASKS,
     `${TASKS} lines in answers.log`,
