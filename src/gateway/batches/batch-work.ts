@@ -1,4 +1,4 @@
-import { catchUpLog } from '../../log/catch-up-log.js';
+import { ingest } from '../../log/ingest.js';
 import { tryFileLock } from '../../process/file-lock.js';
 import { CANCELLED } from './batch-head.js';
 import type { BatchIndex } from './batch-index.js';
@@ -137,8 +137,8 @@ export class BatchWork {
     };
     try {
       await takeIn(bridge, this.#index, plan, throttled(isWanted));
-      // The log is read past the many new tasks now, so that the first answer to one does not wait for that.
-      if (bridge.view.isLocal) await catchUpLog(bridge.view.repo).catch(() => {});
+      // The first answer need not wait for this then. Its push, in no sandbox of a service, runs on-answer.d.
+      if (bridge.view.isLocal) await ingest(bridge.view.repo, { now: Date.now }).catch(() => {});
       // Where it was stopped, the batch was cancelled, which `#change` leaves as it is, or it has expired.
       if (!this.#isClosed) await this.#change(journal, 'made', {});
     } catch (error) {
