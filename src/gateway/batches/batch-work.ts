@@ -137,7 +137,7 @@ export class BatchWork {
     };
     try {
       await takeIn(bridge, this.#index, plan, throttled(isWanted));
-      // The first answer need not wait for this then. Its push, in no sandbox of a service, runs on-answer.d.
+      // The first answer need not wait for this. Its push, in no sandbox of a service, runs on-answer.d.
       if (bridge.view.isLocal) await ingest(bridge.view.repo, { now: Date.now }).catch(() => {});
       // Where it was stopped, the batch was cancelled, which `#change` leaves as it is, or it has expired.
       if (!this.#isClosed) await this.#change(journal, 'made', {});
