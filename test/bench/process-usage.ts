@@ -1,4 +1,3 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { open, readFile, readlink } from 'node:fs/promises';
 import { listProcesses } from '../../src/process/process-table.js';
 
@@ -43,21 +42,6 @@ export function commandLineOf(pid: number): Promise<string> {
   return readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
 }
 
-/** Those that have this in the words they were started with. Reads as listProcesses does. */
-export function processesWith(text: string): { readonly pid: number; readonly commandLine: string }[] {
-  const found = [];
-  for (const name of readdirSync('/proc')) {
-    if (!/^[0-9]+$/.test(name)) continue;
-    try {
-      const commandLine = readFileSync(`/proc/${name}/cmdline`, 'utf8');
-      if (commandLine.includes(text)) found.push({ pid: Number(name), commandLine });
-    } catch {
-      // It has ended.
-    }
-  }
-  return found;
-}
-
 /** Reads it from `/proc`; a process that has ended meanwhile counts nothing. */
 export async function usageOf(pids: readonly number[]): Promise<Usage> {
   const cpuSeconds = new Map<number, number>();
@@ -87,7 +71,7 @@ const PAGE_BYTES = 4096;
  */
 export async function megabytesOnce(pids: readonly number[]): Promise<number | null> {
   if (process.getuid?.() !== 0) return null;
-  const frames = new Set<number>();
+  const frames = new Set<bigint>();
   for (const pid of pids) {
     const maps = await readFile(`/proc/${pid}/maps`, 'latin1').catch(() => '');
     const pagemap = await open(`/proc/${pid}/pagemap`).catch(() => null);
@@ -95,12 +79,10 @@ export async function megabytesOnce(pids: readonly number[]): Promise<number | n
       const first = Number.parseInt(from, 16) / PAGE_BYTES;
       const entries = Buffer.alloc((Number.parseInt(to, 16) / PAGE_BYTES - first) * 8);
       await pagemap?.read(entries, 0, entries.length, first * 8);
-      // Of 64 bits the first says that the page is in memory, the last 55 which one it is. Most are none,
-      // and a bigint for each took longer than all the rest.
-      const halves = new Uint32Array(entries.buffer, entries.byteOffset, entries.length / 4);
-      for (let at = 1; at < halves.length; at += 2) {
-        const high = halves[at] ?? 0;
-        if (high >= 2 ** 31) frames.add((high % 2 ** 23) * 2 ** 32 + (halves[at - 1] ?? 0));
+      for (let at = 0; at < entries.length; at += 8) {
+        const entry = entries.readBigUInt64LE(at);
+        // Bit 63: the page is in memory. Bits 0 to 54: which one it is.
+        if (entry >> 63n === 1n) frames.add(entry & ((1n << 55n) - 1n));
       }
     }
     await pagemap?.close();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
 import { errorText } from '../../src/protocol/bridge-error.js';
-import { processesWith } from '../bench/process-usage.js';
+import { commandLineOf } from '../bench/process-usage.js';
 import { type RunningAgent, startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, startAgent } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
@@ -92,11 +92,15 @@ interface SshProcess {
 }
 
 /** The ssh clients of this test, with the shells beside them: they name its files. */
-function sshProcesses(): SshProcess[] {
-  return processesWith(bridge.sshd.knownHostsFile).map(({ pid, commandLine }) => ({
-    pid,
-    words: commandLine.split('\0'),
-  }));
+async function sshProcesses(): Promise<SshProcess[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name));
+  const all = await Promise.all(
+    pids.map(async (pid) => ({
+      pid: Number(pid),
+      words: (await commandLineOf(Number(pid))).split('\0'),
+    })),
+  );
+  return all.filter(({ words }) => words.some((word) => word.includes(bridge.sshd.knownHostsFile)));
 }
 
 /** It carries a fetch or a push. */
@@ -104,15 +108,12 @@ function isOfGit({ words }: SshProcess): boolean {
   return words.some((word) => /^git[- ](?:upload|receive)-pack /.test(word));
 }
 
-function findMaster(): number | null {
-  const isMaster = ({ words }: SshProcess) => words[0] === 'ssh' && words.includes('ControlMaster=yes');
-  return sshProcesses().find(isMaster)?.pid ?? null;
-}
-
-function masterPid(): number {
-  const found = findMaster();
-  if (found === null) throw new Error('there is no master');
-  return found;
+async function masterPid(): Promise<number> {
+  const found = (await sshProcesses()).find(
+    ({ words }) => words[0] === 'ssh' && words.includes('ControlMaster=yes'),
+  );
+  if (found === undefined) throw new Error('there is no master');
+  return found.pid;
 }
 
 async function stop(agent: RunningAgent): Promise<void> {
@@ -131,7 +132,7 @@ test('an agent logs in once, whatever it does, in a private folder that goes wit
   expect((await stat(join(runtimeDir, folder))).mode & 0o777).toBe(0o700);
   await stop(agent);
   expect(await readdir(runtimeDir)).toEqual([]);
-  expect(sshProcesses()).toEqual([]);
+  expect(await sshProcesses()).toEqual([]);
 });
 
 test('who asks over ssh and waits logs in once as well, and so does who looks', async () => {
@@ -155,12 +156,12 @@ test('an agent that is killed leaves neither ssh nor folder behind, also while i
   await start();
   const agent = await builtAgentWith();
   await answered('1+1');
-  expect(sshProcesses().length).toBeGreaterThan(1);
+  expect((await sshProcesses()).length).toBeGreaterThan(1);
 
   agent.signal('SIGKILL');
   await agent.exited;
 
-  await waitUntil(() => sshProcesses().length === 0, 'the end of every ssh');
+  await waitUntil(async () => (await sshProcesses()).length === 0, 'the end of every ssh');
   await waitUntil(async () => (await readdir(runtimeDir)).length === 0, 'an empty folder');
 });
 
@@ -169,10 +170,10 @@ test('a connection that was killed is made again by the next thing to do', async
   const agent = await agentWith();
   await answered('1+1');
 
-  process.kill(masterPid(), 'SIGKILL');
+  process.kill(await masterPid(), 'SIGKILL');
   await answered('1+2');
 
-  masterPid();
+  await masterPid();
   expect(await logins()).toBe(2);
   expect(agent.stderr()).not.toMatch(/^error:/m);
   await stop(agent);
@@ -206,27 +207,27 @@ test('a master that is stopped holds nobody up', async () => {
   await commitOnMain(bridge, { path: 'task.txt', content: '1+2' });
   await waitUntil(() => chatsOf(standIn).length === 2, 'the question at the model server');
   // A git that is on its way over the master when that stops would wait for it, and the push for that git.
-  await waitUntil(() => !sshProcesses().some(isOfGit), 'the end of every fetch and push');
+  await waitUntil(async () => !(await sshProcesses()).some(isOfGit), 'the end of every fetch and push');
 
-  process.kill(masterPid(), 'SIGSTOP');
+  process.kill(await masterPid(), 'SIGSTOP');
   held.open();
   // The push finds the master silent, and does without it.
   await logged(2, 'the answer');
 
   expect(await logins()).toBe(2);
   await stop(agent);
-  expect(sshProcesses()).toEqual([]);
+  expect(await sshProcesses()).toEqual([]);
 });
 
 test('an agent whose master is stopped ends all the same', async () => {
   await start();
   const agent = await builtAgentWith();
   await answered('1+1');
-  process.kill(masterPid(), 'SIGSTOP');
+  process.kill(await masterPid(), 'SIGSTOP');
 
   await stop(agent);
 
-  expect(sshProcesses()).toEqual([]);
+  expect(await sshProcesses()).toEqual([]);
   expect(await readdir(runtimeDir)).toEqual([]);
 });
 
@@ -237,9 +238,9 @@ test('a connection that went silent is noticed by ssh, and everything goes on ov
   const agent = await agentWith({ GIT_SSH_COMMAND: `${GIT_SSH_COMMAND} -o ServerAliveInterval=1` });
   await answered('1+1');
   // Read first: on a busy machine ssh may have given the silent one up before it is read.
-  const before = await waitUntil(findMaster, 'a master');
+  const before = await waitUntil(() => masterPid().catch(() => null), 'a master');
   const thaw = await freezeTree(bridge.sshd.pid);
-  await waitUntil(() => findMaster() !== before, 'the end of the silent master');
+  await waitUntil(async () => (await masterPid().catch(() => 0)) !== before, 'the end of the silent master');
   thaw();
 
   await answered('1+2');
