@@ -110,11 +110,13 @@ async function openConnectionOf(who: string): Promise<BridgeConnection> {
 test('where the server takes no further session, an agent goes without, and logs in only once', async () => {
   const connection = await connect('home-pc');
   const before = await logins();
+  const refusedBefore = await refusals();
   const of = (at: number) => `f${at}${task.slice(2)}`;
   const writers = Array.from({ length: MAX_SESSIONS + 2 }, (_one, at) => say(connection, of(at)));
   for (const writer of writers) writer.write(begin());
   await waitUntil(async () => (await marks('say')) === MAX_SESSIONS, 'as many as the server takes');
-  // The others have been refused by then: a place that becomes free would let a late one in.
+  // A place that becomes free would let in one that was not refused yet.
+  await waitUntil(async () => (await refusals()) - refusedBefore === 2, 'the server refuses the others');
   await waitUntil(() => sayingHere() === MAX_SESSIONS, 'the others have given up');
   for (const writer of writers) {
     writer.write(END);

@@ -63,8 +63,10 @@ interface Damage {
   readonly line: number | null;
   readonly what: RegExp;
 }
-const edit = (index: number, from: string | RegExp, to: string) =>
-  lines.map((line, at) => (at === index ? line.replace(from, to) : line));
+const edit = (index: number, from: string | RegExp, to: string | ((was: string) => string)) =>
+  lines.map((line, at) =>
+    at === index ? line.replace(from, (was) => (typeof to === 'string' ? to : to(was))) : line,
+  );
 const damages: readonly Damage[] = [
   {
     title: 'a record is missing in the middle',
@@ -93,7 +95,8 @@ const damages: readonly Damage[] = [
   },
   {
     title: 'a commit was changed',
-    change: () => edit(0, /"commit":"../, '"commit":"00'),
+    // Whatever id it has: one in 256 begins with these.
+    change: () => edit(0, /"commit":"../, (was) => `"commit":"${was.endsWith('00') ? '11' : '00'}`),
     ...{ kind: 'changed', seq: 1, line: 1, what: /"commit"/ },
   },
   {
