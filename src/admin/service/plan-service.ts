@@ -46,6 +46,7 @@ export async function planService(request: ServiceRequest, machine: ServiceMachi
   const bridge = address.kind === 'local' ? address.url : null;
   const bridges = addresses.flatMap(({ kind, url }) => (kind === 'local' ? [url] : []));
   refuseMismatch(request, bridge);
+  if (platform === 'linux') refuseUnkeptKey(request);
   const file = request.file === undefined ? null : path.resolve(request.file);
   const stateDir = stateDirOf(request, platform, name);
   const paths = {
@@ -127,6 +128,15 @@ function refuseMismatch({ role, file, repos, isForMachine }: ServiceRequest, bri
       role === 'watch' ? 'watch needs a file' : `${role} takes no file`,
       'llm-bridge service install watch task.txt --repo PATH',
     );
+}
+
+/** The sandbox lets ssh write no `known_hosts`: each key would be a new one, and be taken. */
+function refuseUnkeptKey({ isForMachine, isInstall = true, settings }: ServiceRequest): void {
+  if (!isForMachine || !isInstall || settings.every(({ name }) => name !== 'accept-new-host-key')) return;
+  throw usageError(
+    'a service of the machine cannot keep the key of the server, and would take any at each connection',
+    'as the user of the service, run "llm-bridge status --accept-new-host-key" once; then install it without',
+  );
 }
 
 function platformOf({ platform, isPrintOnly }: ServiceRequest, machine: ServiceMachine): ServicePlatform {

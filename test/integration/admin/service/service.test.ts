@@ -429,6 +429,18 @@ for unit; do case $unit in ${told.join(' ')} *) continue ;; esac; echo; done
       ['install', 'agent', '--repo', REPO, '--settle', '1'],
       ['install', 'agent', '--repo', REPO, '--parallel', '0'],
       ['install', 'agent', '--repo', REPO, '--once'],
+      // It could keep no host key, and would take any at each connection.
+      [
+        'install',
+        'agent',
+        '--repo',
+        REPO,
+        '--system',
+        '--user',
+        'nobody',
+        '--accept-new-host-key',
+        '--print',
+      ],
     ];
     for (const args of wrong) {
       const { exitCode, stderr } = await service(...args);
