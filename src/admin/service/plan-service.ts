@@ -131,8 +131,11 @@ function refuseMismatch({ role, file, repos, isForMachine }: ServiceRequest, bri
 }
 
 /** The sandbox lets ssh write no `known_hosts`: each key would be a new one, and be taken. */
-function refuseUnkeptKey({ isForMachine, isInstall = true, settings }: ServiceRequest): void {
-  if (!isForMachine || !isInstall || settings.every(({ name }) => name !== 'accept-new-host-key')) return;
+function refuseUnkeptKey({ isForMachine, isInstall = true, settings, words }: ServiceRequest): void {
+  const isAsked =
+    settings.some(({ name, value }) => name === 'accept-new-host-key' && value === true) ||
+    words.some((word) => /^--accept-new-host-key(?:=true)?$/.test(word));
+  if (!isForMachine || !isInstall || !isAsked) return;
   throw usageError(
     'a service of the machine cannot keep the key of the server, and would take any at each connection',
     'as the user of the service, run "llm-bridge status --accept-new-host-key" once; then install it without',

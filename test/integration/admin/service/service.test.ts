@@ -430,7 +430,11 @@ for unit; do case $unit in ${told.join(' ')} *) continue ;; esac; echo; done
       ['install', 'agent', '--repo', REPO, '--parallel', '0'],
       ['install', 'agent', '--repo', REPO, '--once'],
       // It could keep no host key, and would take any at each connection.
-      [
+      ...[
+        ['--accept-new-host-key'],
+        ['--', '--accept-new-host-key'],
+        ['--', '--accept-new-host-key=true'],
+      ].map((asked) => [
         'install',
         'agent',
         '--repo',
@@ -438,9 +442,9 @@ for unit; do case $unit in ${told.join(' ')} *) continue ;; esac; echo; done
         '--system',
         '--user',
         'nobody',
-        '--accept-new-host-key',
         '--print',
-      ],
+        ...asked,
+      ]),
     ];
     for (const args of wrong) {
       const { exitCode, stderr } = await service(...args);
