@@ -88,7 +88,7 @@ test('list reads well', async () => {
 
   expect(stdout.split('\n')).toEqual([
     expect.stringMatching(
-      new RegExp(`^${answered.slice(0, 8)}  done +\\d+ m?s ago  bot: 2\\+2  →  4 \\(.*\\), by home-pc$`),
+      new RegExp(`^${answered.slice(0, 8)}  done +(?:under )?\\d+ s ago  bot: 2\\+2  →  4 \\(.*\\), by home-pc$`),
     ),
     expect.stringMatching(
       new RegExp(`^${failed.slice(0, 8)}  error .*  bot: 3\\+3  →  error model_not_found .*, by home-pc$`),

@@ -85,7 +85,7 @@ test.each(PLACES)('a task that an agent is at is running for list and status, %s
   });
   expect((await read(where, 'list')).stdout).toMatch(
     new RegExp(
-      `^${task.slice(0, 8)}  running .*  \\S+: 1\\+1 ${where}  →  by home-pc, llama3\\.2:latest, loading, for \\d+ m?s$`,
+      `^${task.slice(0, 8)}  running .*  \\S+: 1\\+1 ${where}  →  by home-pc, llama3\\.2:latest, loading, for (?:under )?\\d+ s$`,
       'm',
     ),
   );
@@ -164,7 +164,7 @@ test('an agent that ended in good order is stopped', async () => {
 });
 
 test('ask says on stderr since when no agent is there, status and doctor warn, and who comes back is named', async () => {
-  const since = /no agent is there since (\S+Z) \(home-pc, \d+ (?:s|min) ago\)/;
+  const since = /no agent is there since (\S+Z) \(home-pc, (?:under )?\d+ (?:s|min) ago\)/;
   const { env } = bridge.principal('bot');
   const asking = await startCli(['ask', '40+2', '--repo', bridge.sshUrl], { env });
   const short = await read('local', 'ask', '40+3', '--timeout', '1');
