@@ -11,7 +11,7 @@ import { gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { ourLines, type PlainBridge, startPlainBridge } from '../../support/plain-bridge.js';
-import { runProcess } from '../../support/run-process.js';
+import { type RunResult, runProcess } from '../../support/run-process.js';
 import { waitUntil } from '../../support/wait-until.js';
 
 // SECURITY.md: P5
@@ -29,9 +29,20 @@ beforeEach(async () => {
   asked = 0;
 });
 
+/**
+ * Pushes through the forced command. The process that stood by for the push before may still be ending, and
+ * while it holds the lock no other one stands by.
+ */
+async function push(commit: string, as: string): Promise<RunResult> {
+  const lock = ['-n', join(bridge.repoPath, 'bridge'), 'true'];
+  const isFree = async () => (await runProcess('flock', lock, { env: bridge.env })).exitCode === 0;
+  await waitUntil(isFree, 'the end of the process that stood by before');
+  return await forcedPush(bridge, commit, as);
+}
+
 /** Asks, and pushes the answer as the agent; answers what that push said. */
 async function answer(): Promise<{ stderr: string }> {
-  const result = await forcedPush(bridge, await anAnswered(), 'home-pc');
+  const result = await push(await anAnswered(), 'home-pc');
   expect(result.exitCode, result.stderr).toBe(0);
   return result;
 }
@@ -115,7 +126,7 @@ test('a push through the forced command is judged and taken in by one process, w
   const before = await filesLeft();
   const started = await anAnswered();
   await breakHooks();
-  const result = await forcedPush(bridge, started, 'home-pc');
+  const result = await push(started, 'home-pc');
   expect(result.exitCode, result.stderr).toBe(0);
   expect(ourLines(result.stderr)).toEqual(['llm-bridge: answer logged as no. 2']);
   expect(await records()).toBe(2);
@@ -144,14 +155,14 @@ test('it goes by the settings that ssh-command has read, and reads them itself w
   const limit = (bytes: string) =>
     gitOk(['config', 'bridge.maxAnswerBytes', bytes], { gitDir: bridge.repoPath, env: bridge.env });
   await limit('100');
-  const refused = await forcedPush(bridge, await anAnswered(), 'home-pc');
+  const refused = await push(await anAnswered(), 'home-pc');
   expect(ourLines(refused.stderr)).toEqual([expect.stringMatching(/refused \[limit\].*100/)]);
   await limit('1000000');
   await answer();
   await edit('bridge/ssh-command', 'LLM_BRIDGE_SETTINGS="$settings"', 'LLM_BRIDGE_SETTINGS=');
   await answer();
   await limit('100');
-  const again = await forcedPush(bridge, await anAnswered(), 'home-pc');
+  const again = await push(await anAnswered(), 'home-pc');
   expect(ourLines(again.stderr)).toEqual([expect.stringMatching(/refused \[limit\].*100/)]);
 });
 
@@ -160,7 +171,7 @@ test('while git is held up behind the verdict, it keeps nobody from the log for 
   const answered = await anAnswered();
   // It is asked no more, as where git waits for a pusher who does not listen.
   await edit('hooks/post-receive', '\nnode=', `\nsleep 0.5; ${isFree}; sleep 3; ${isFree}\nnode=`);
-  const result = await forcedPush(bridge, answered, 'home-pc');
+  const result = await push(answered, 'home-pc');
   expect(result.exitCode, result.stderr).toBe(0);
   expect(result.stderr.match(/\b(?:free|held)\b/g)).toEqual(['held', 'free']);
   expect(ourLines(result.stderr)).toEqual(['llm-bridge: answer logged as no. 1']);
@@ -169,9 +180,9 @@ test('while git is held up behind the verdict, it keeps nobody from the log for 
 
 test('a push is refused in the same words, whether or not a process stands by', async () => {
   const commit = await anAnswered();
-  const withIt = await forcedPush(bridge, commit, 'bot');
+  const withIt = await push(commit, 'bot');
   await edit('bridge/ssh-command', START, 'false');
-  const without = await forcedPush(bridge, commit, 'bot');
+  const without = await push(commit, 'bot');
   expect(withIt.exitCode).not.toBe(0);
   expect(ourLines(withIt.stderr)).toEqual([
     expect.stringMatching(/refused \[role\]: bot, refs\/heads\/main: /),
@@ -218,7 +229,7 @@ test.each([
   await standIn(`${program} setTimeout(() => process.exit(), 200);`);
   await answer();
   expect(await records()).toBe(1);
-  const refused = await forcedPush(bridge, await anAnswered(), 'bot');
+  const refused = await push(await anAnswered(), 'bot');
   expect(ourLines(refused.stderr)).toEqual([expect.stringContaining('refused [role]')]);
 });
 

@@ -73,7 +73,7 @@ test('a program that cannot be started is an error', async () => {
 });
 
 test('a program that takes too long is ended with all that it has started', async () => {
-  const result = await runProgram(withHelper('echo said; wait'), { env, timeoutMs: 300 });
+  const result = await runProgram(withHelper('echo said; wait'), { env, timeoutMs: 1500 });
   expect(result).toMatchObject({ exitCode: null, killedBy: 'SIGTERM', endedFor: 'time' });
   expect(result.stdout.toString()).toBe('said\n');
   await untilEnded(await pids());
@@ -81,12 +81,12 @@ test('a program that takes too long is ended with all that it has started', asyn
 
 test('what does not end when it is told to is killed after a while, a helper that outlives its program as well', async () => {
   const deaf = `trap '' TERM; while :; do sleep 600; done`;
-  const result = await runProgram(withHelper(deaf), { env, timeoutMs: 300, graceMs: 100 });
+  const result = await runProgram(withHelper(deaf), { env, timeoutMs: 1500, graceMs: 100 });
   expect(result).toMatchObject({ killedBy: 'SIGKILL', endedFor: 'time' });
   const first = await pids();
   await untilEnded(first);
 
-  await runProgram(withHelper('wait', deaf), { env, timeoutMs: 300, graceMs: 60_000 });
+  await runProgram(withHelper('wait', deaf), { env, timeoutMs: 1500, graceMs: 60_000 });
   const [program = 0, helper = 0] = await pids();
   expect(program).not.toBe(first[0]);
   await untilEnded([helper]);
@@ -101,9 +101,9 @@ test('a program that is stopped is told to end all the same', async () => {
 
 test('a program that is silent for too long is ended, one that talks is not', async () => {
   const talking = 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.2; done';
-  const talked = await runProgram(['sh', '-c', talking], { env, silenceMs: 800 });
+  const talked = await runProgram(['sh', '-c', talking], { env, silenceMs: 1500 });
   expect(talked).toMatchObject({ exitCode: 0, endedFor: null });
-  const silent = await runProgram(['sh', '-c', 'echo 1; exec sleep 600'], { env, silenceMs: 300 });
+  const silent = await runProgram(['sh', '-c', 'echo 1; exec sleep 600'], { env, silenceMs: 1500 });
   expect(silent).toMatchObject({ exitCode: null, endedFor: 'silence' });
   expect(silent.stdout.toString()).toBe('1\n');
 });
