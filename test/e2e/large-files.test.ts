@@ -28,12 +28,12 @@ beforeAll(async () => {
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   proxy = await startTcpProxy(bridge.sshd.port);
-  await photo(5_900_000);
+  await photo(1_500_000);
   await startAgentHere(bridge, standIn, { state: 'one', parallel: 4 });
 });
 
 /** Somebody else asks about a photo. It is a task that is longer by a third. */
-async function photo(bytes = 1_000_000): Promise<string> {
+async function photo(bytes = 400_000): Promise<string> {
   const image = randomBytes(bytes).toString('base64');
   const task = { id: randomUUID(), prompt: 'What is this?', images: [image], metadata: { chat: '7' } };
   const content = JSON.stringify(task);
@@ -91,7 +91,7 @@ test('the log, its figures, and who wakes a PC move none either, but for the met
   const json = await bytesOf(() => bot('log', '--json', '-n', '1'));
   expect(JSON.parse(json.value.stdout)).toMatchObject({ task_commit: last, metadata: { chat: '7' } });
   // Its own photo, and none of those behind it.
-  expect(json.bytes).toBeLessThan(3_000_000);
+  expect(json.bytes).toBeLessThan(700_000);
 
   const { repo, env } = byWayOf(proxy, bridge, 'home-pc');
   const woken = await bytesOf(async () => {

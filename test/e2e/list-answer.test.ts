@@ -88,7 +88,9 @@ test('list reads well', async () => {
 
   expect(stdout.split('\n')).toEqual([
     expect.stringMatching(
-      new RegExp(`^${answered.slice(0, 8)}  done +(?:under )?\\d+ s ago  bot: 2\\+2  →  4 \\(.*\\), by home-pc$`),
+      new RegExp(
+        `^${answered.slice(0, 8)}  done +(?:under )?\\d+ s ago  bot: 2\\+2  →  4 \\(.*\\), by home-pc$`,
+      ),
     ),
     expect.stringMatching(
       new RegExp(`^${failed.slice(0, 8)}  error .*  bot: 3\\+3  →  error model_not_found .*, by home-pc$`),
@@ -147,13 +149,18 @@ test.each(PLACES)('answer says so where there is no such task, or the text is no
 
 test('a beginning that several tasks have is refused with their ids', async () => {
   const inBridge = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
-  const tip = (await gitOk(['rev-parse', 'main'], inBridge)).trim();
-  // Of so many some pair has its first four digits in common, as birthdays go.
-  const ids = await writeMany({ gitDir: bridge.repoPath, env: bridge.ownerEnv }, tip, 2000);
-  await gitOk(['update-ref', 'refs/heads/main', ids.at(-1) ?? ''], inBridge);
-  const starts = ids.map((id) => id.slice(0, 4));
-  const start = starts.find((one, index) => starts.indexOf(one) !== index) ?? '';
-  const twins = ids.filter((id) => id.startsWith(start));
+  const ids: string[] = [];
+  let tip = (await gitOk(['rev-parse', 'main'], inBridge)).trim();
+  let start: string | undefined;
+  // Of a thousand some pair has its first four digits in common, as birthdays go; mostly of fewer.
+  while (start === undefined) {
+    ids.push(...(await writeMany(inBridge, tip, 250)));
+    tip = ids.at(-1) ?? '';
+    const starts = ids.map((id) => id.slice(0, 4));
+    start = starts.find((one, index) => starts.indexOf(one) !== index);
+  }
+  await gitOk(['update-ref', 'refs/heads/main', tip], inBridge);
+  const twins = ids.filter((id) => id.startsWith(start ?? ''));
 
   const { exitCode, stderr } = await read('local', 'answer', start);
 
