@@ -4,8 +4,9 @@ import { onCleanup } from '../../support/on-cleanup.js';
 import { IN_OWN_SESSION } from '../../support/own-session.js';
 import { runProcess } from '../../support/run-process.js';
 
-// As ssh-command does: a child in our group, and then `timeout`, which makes a group of its own.
-const LEAVES_A_CHILD = 'sleep 0.5 & exec timeout 5 true';
+// As ssh-command does: a child in our group, and then `timeout`, which makes a group of its own; on a busy
+// machine not within half a second.
+const LEAVES_A_CHILD = 'sleep 1.5 & exec timeout 5 true';
 
 /**
  * Runs `command` in a group of its own that has a stopped member, and says whether the kernel hung it up.
@@ -17,7 +18,7 @@ async function isHungUp(command: string): Promise<boolean> {
     const stopped = spawn('sleep', ['60']);
     process.kill(stopped.pid, 'SIGSTOP');
     spawnSync('sh', ['-c', process.argv[1]]);
-    setTimeout(() => stopped.kill('SIGKILL'), 50);
+    setTimeout(() => stopped.kill('SIGKILL'), 200);
   `;
   const child = spawn(process.execPath, ['-e', script, command], { detached: true });
   onCleanup(() => void child.kill('SIGKILL'));
