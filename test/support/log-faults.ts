@@ -7,6 +7,8 @@ import { type ObjectReader, openObjectReader } from '../../src/git/object-reader
 import type { Repository } from '../../src/git/run-git.js';
 import { type IngestOptions, ingest } from '../../src/log/ingest.js';
 import { rebuildLog } from '../../src/log/rebuild-log.js';
+import { DISK } from '../../src/process/durable-file.js';
+import { makeGroupFolder } from '../../src/process/group-files.js';
 import { FAULTS, type Fault, faultyFileSystem } from './faulty-file-system.js';
 import { gitOk } from './git.js';
 import { writeMany } from './message-writer.js';
@@ -47,6 +49,18 @@ async function makeHistory(): Promise<void> {
   whole = await readFile(log, 'utf8');
   lines = whole.split(/(?<=\n)/);
   expect(lines).toHaveLength(4);
+}
+
+let isLocked = false;
+
+/** What lockLog does, without the process for the kernel's lock. One that was not released is held. */
+async function lockHere(fs = DISK): Promise<() => Promise<void>> {
+  await makeGroupFolder(folder, fs);
+  if (isLocked) throw new Error('the run before did not release the lock');
+  isLocked = true;
+  return async () => {
+    isLocked = false;
+  };
 }
 
 /** How the folder looks when the run that fails begins. */
@@ -174,13 +188,13 @@ export function testLogFaults(choose: Choose): void {
       const hits = await failEach(
         start,
         { fault, choose },
-        (fs) => ingest(repo, { ...given, fs }),
+        (fs) => ingest(repo, { ...given, fs, lock: lockHere(fs) }),
         async (what) => {
           // What a failed write or sync may have lost must not stand there as if it were written.
           if (fault.startsWith('E'))
             expect(start.before(), what).toContain(await readFile(log, 'utf8').catch(() => ''));
           if (fault === 'short') expect(await readFile(log, 'utf8'), what).toBe(start.expected());
-          await ingest(repo, given);
+          await ingest(repo, { ...given, lock: lockHere() });
           expect(await readFile(log, 'utf8'), what).toBe(start.expected());
         },
       );
