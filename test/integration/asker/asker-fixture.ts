@@ -12,6 +12,7 @@ import { answerMessage } from '../../../src/protocol/commit-message.js';
 import { messageOf } from '../../../src/protocol/history.js';
 import { INBOX_FILE, MAIN_REF } from '../../../src/protocol/names.js';
 import { gitOk } from '../../support/git.js';
+import { readObjectFile } from '../../support/object-files.js';
 
 /** The time-to-live of these tests: a week. */
 export const TTL_MS = 604_800_000;
@@ -27,7 +28,9 @@ export async function tasksOn(repo: Repository): Promise<{ id: string; text: str
     const message = messageOf(commit);
     if (message.kind === 'other') throw new Error(`commit ${commit.id} (${commit.subject}) is no message`);
     if (message.kind !== 'task') continue;
-    const text = await gitOk(['cat-file', 'blob', message.change.newId], { gitDir: repo.gitDir });
+    const { newId } = message.change;
+    const loose = readObjectFile(repo.gitDir, newId)?.toString();
+    const text = loose ?? (await gitOk(['cat-file', 'blob', newId], { gitDir: repo.gitDir }));
     tasks.push({ id: commit.id, text });
   }
   return tasks;

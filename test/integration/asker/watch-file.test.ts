@@ -6,12 +6,14 @@ import { expect, test } from 'vitest';
 import { askOnce } from '../../../src/asker/ask-once.js';
 import { draftTaskFile } from '../../../src/asker/task-draft.js';
 import { watchFile } from '../../../src/asker/watch-file.js';
+import { readRefFile } from '../../../src/git/ref-files.js';
 import { listRefs } from '../../../src/git/refs.js';
 import type { BridgeError } from '../../../src/protocol/bridge-error.js';
 import { MAIN_REF } from '../../../src/protocol/names.js';
 import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { gitWithMainLocked } from '../../support/living-git.js';
+import { readObjectFile } from '../../support/object-files.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { waitUntil } from '../../support/wait-until.js';
 import { askLocally, TTL_MS, tasksOn } from './asker-fixture.js';
@@ -52,8 +54,13 @@ async function startWatch(repo: BareBridge, file: string, settleMs = 40): Promis
 
 const textsOn = async (repo: BareBridge) => (await tasksOn(repo)).map((task) => task.text);
 
+/** Waits until there are so many; reads them only when main has moved, because that starts git. */
 async function waitForTasks(repo: BareBridge, count: number): Promise<string[]> {
+  let seen: string | null | undefined;
   return waitUntil(async () => {
+    const tip = await readRefFile(repo.gitDir, MAIN_REF);
+    if (tip === seen) return false;
+    seen = tip;
     const texts = await textsOn(repo);
     return texts.length >= count && texts;
   }, `${count} tasks on main`);
@@ -118,8 +125,8 @@ test('what is written while an earlier change is being asked is not cut in half 
   const tip = await repo.git(['rev-parse', MAIN_REF]);
   const git = await gitWithMainLocked({ args: ['--git-dir', repo.gitDir], env: cleanEnv(repo.dir) }, tip);
   await writeFile(file, 'first');
-  const objects = () => repo.git(['cat-file', '--batch-all-objects', '--batch-check']);
-  await waitUntil(async () => (await objects()).includes(' blob '), 'the first to be on its way');
+  const blob = await repo.git(['hash-object', '--stdin'], 'first');
+  await waitUntil(() => readObjectFile(repo.gitDir, blob) !== null, 'the first to be on its way');
   await writeFile(file, 'whole');
   await sleep(4_100);
   await writeFile(file, 'ha');
