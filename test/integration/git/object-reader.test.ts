@@ -8,6 +8,7 @@ import { type BareBridge, bareBridge } from '../../support/bare-bridge.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { gitOk } from '../../support/git.js';
 import { messageWriter } from '../../support/message-writer.js';
+import { writeObjectFile } from '../../support/object-files.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { tempDir } from '../../support/temp-dir.js';
 import { waitUntil } from '../../support/wait-until.js';
@@ -49,8 +50,7 @@ test('there is nothing where there is no such object', async () => {
 test('many queued reads are answered each with its own, by one git', async () => {
   const { repo, reader, pids } = await openCounted();
   const texts = Array.from({ length: 40 }, (_, at) => `text ${at}\n`.repeat(at));
-  const ids: string[] = [];
-  for (const text of texts) ids.push(await writeBlob(repo, Buffer.from(text)));
+  const ids = texts.map((text) => writeObjectFile(repo.gitDir, 'blob', text));
   const read = await Promise.all(
     ids.map((id) => Promise.all([reader.read(id), reader.info('0'.repeat(40)), reader.read(id, 100)])),
   );
@@ -67,7 +67,7 @@ test('many queued reads are answered each with its own, by one git', async () =>
 test('many small ones are read at once, each at its place, and what is large or missing is null', async () => {
   const { repo, reader, pids } = await openCounted();
   const texts = Array.from({ length: 700 }, (_, at) => `${at}\n\0`.repeat(at % 300));
-  const ids = await Promise.all(texts.map((text) => writeBlob(repo, Buffer.from(text))));
+  const ids = texts.map((text) => writeObjectFile(repo.gitDir, 'blob', text));
   const names = ids.flatMap((id, at) => (at % 100 === 0 ? [id, '0'.repeat(40), id] : [id]));
   const read = await reader.readSmall(names, 1000);
   expect(read).toHaveLength(names.length);
