@@ -6,7 +6,6 @@ import { openObjectReader } from '../../src/git/object-reader.js';
 import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
 import { type Cancel, writeCancel } from '../../src/protocol/cancel.js';
 import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/commit-message.js';
-import { gitOk } from './git.js';
 import { readObjectFile, writeObjectFile } from './object-files.js';
 import { runProcess } from './run-process.js';
 
@@ -178,11 +177,11 @@ async function importCommits(
     ['--git-dir', gitDir, 'fast-import', '--quiet', '--force', `--export-marks=${marks}`],
     {
       env,
-      input: `${stream.join('')}done\n`,
+      // At the end the branch goes again.
+      input: `${stream.join('')}reset refs/import\nfrom ${'0'.repeat(parent.length)}\n\ndone\n`,
     },
   );
   if (done.exitCode !== 0) throw new Error(`git fast-import failed: ${done.stderr}`);
-  await gitOk(['update-ref', '-d', 'refs/import'], { gitDir, env });
   return (await readFile(marks, 'utf8'))
     .trim()
     .split('\n')

@@ -1,6 +1,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
+import { listRefFiles, readRefFile } from '../../src/git/ref-files.js';
+import { MAIN_REF } from '../../src/protocol/names.js';
 import { cleanEnv } from './clean-env.js';
 import { git, gitOk } from './git.js';
 import { hooksHere } from './hooks-here.js';
@@ -76,7 +78,8 @@ export async function startPlainBridge(
     env,
     writer: messageWriter(cloneDir, env),
     cloneDir,
-    tip: async () => (await gitOk(['rev-parse', 'refs/heads/main'], inBridge)).trim(),
+    tip: async () =>
+      (await readRefFile(repoPath, MAIN_REF)) ?? (await gitOk(['rev-parse', MAIN_REF], inBridge)).trim(),
     push,
     async pushOk(id, principal) {
       const result = await push([`${id}:refs/heads/main`], principal);
@@ -87,7 +90,7 @@ export async function startPlainBridge(
     async snapshot() {
       const objects = await readdir(join(repoPath, 'objects'), { recursive: true });
       return [
-        await gitOk(['for-each-ref'], inBridge),
+        (await listRefFiles(repoPath, 'refs/')).map(({ ref, id }) => `${id} ${ref}`).join('\n'),
         // What a push brings lies in such a folder until it is let in.
         objects
           .filter((name) => !name.startsWith('tmp_objdir-'))
