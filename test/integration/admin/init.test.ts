@@ -17,13 +17,15 @@ import {
 import { tmpdir, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { enforcedSettings } from '../../../src/admin/repository-settings.js';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
+import { runCliHere } from '../../support/cli-here.js';
 import { stepsOf } from '../../support/dying-cli.js';
 import { git, gitOk } from '../../support/git.js';
 import { anAnswer } from '../../support/message-writer.js';
+import { copyBridge } from '../../support/new-bridge.js';
 import { onCleanup } from '../../support/on-cleanup.js';
 import { startPlainBridge } from '../../support/plain-bridge.js';
 import { readableProgram } from '../../support/readable-program.js';
@@ -49,6 +51,16 @@ const init = (path: string, extra: Record<string, string> = {}): Promise<RunResu
 
 const config = async (repo: string, ...args: string[]): Promise<string> =>
   (await gitOk(['config', '--local', ...args], { gitDir: repo, env })).trim();
+
+/** A bridge that `init` has made. */
+async function madeBridge(parent?: string): Promise<string> {
+  const repo = join(parent ?? (await tempDir()), 'bridge.git');
+  copyBridge(inject('newBridge'), repo);
+  return repo;
+}
+
+/** What init refuses before it needs what is built, in this process; each table has one row as a program. */
+const initHere = (path: string): Promise<RunResult> => runCliHere(['init', path], { env });
 
 /** Every file and folder below `path`, with all that tells whether it was touched. */
 async function listing(path: string): Promise<string[]> {
@@ -119,8 +131,7 @@ test('an empty folder keeps its mode, and who stands in it stands in the bridge'
 });
 
 test('a bridge of a newer llm-bridge is not set back', async () => {
-  const repo = join(await tempDir(), 'bridge.git');
-  await init(repo);
+  const repo = await madeBridge();
   await gitOk(['config', 'bridge.version', '999'], { gitDir: repo, env });
 
   const again = await init(repo);
@@ -155,8 +166,7 @@ test('init again over a bridge in use changes not one file, and keeps what the o
 });
 
 test('init again mends hooks and settings that were changed, names them, and leaves all else', async () => {
-  const repo = join(await tempDir(), 'bridge.git');
-  await init(repo);
+  const repo = await madeBridge();
   const text = await readFile(join(repo, 'hooks/pre-receive'), 'utf8');
   await writeFile(join(repo, 'hooks/pre-receive'), '#!/bin/sh\nexit 0\n');
   await chmod(join(repo, 'hooks/post-receive'), 0o644);
@@ -225,12 +235,13 @@ describe('what is in the way is refused and left as it is', () => {
       },
     ],
   ];
-  test.each(cases)('%s', async (_what, says, make) => {
+  test.each(cases)('%s', async (what, says, make) => {
     const dir = await tempDir();
     const path = await make(dir);
     const before = await names(dir);
 
-    const result = await init(path);
+    // The link is seen only when the bridge is made.
+    const result = await (/^a (?:file|link to nowhere)$/.test(what) ? init : initHere)(path);
 
     expect(result).toMatchObject({ exitCode: 1, stdout: '' });
     expect(result.stderr).toMatch(/^error: .* is taken: .*\ntry: .*\n$/);
@@ -243,7 +254,7 @@ describe('what is in the way is refused and left as it is', () => {
     async (name) => {
       const dir = await tempDir();
 
-      const result = await init(join(dir, name));
+      const result = await (name === "it's" ? init : initHere)(join(dir, name));
 
       expect(result).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('cannot be the path') });
       expect(await readdir(dir)).toEqual([]);
@@ -259,8 +270,7 @@ describe('what is in the way is refused and left as it is', () => {
 
 describe.skipIf(!asRoot)('between users (needs root to play both)', () => {
   test("another user's folder is refused, also to root, and nothing in it is touched", async () => {
-    const repo = join(await tempDir(), 'bridge.git');
-    await init(repo);
+    const repo = await madeBridge();
     await chown(repo, 65_534, 65_534);
     const before = await listing(repo);
 
@@ -289,8 +299,7 @@ describe.skipIf(!asRoot)('between users (needs root to play both)', () => {
     // What is behind a closed folder may be somebody's bridge.
     const shut = join(dir, 'shut');
     await mkdir(shut, { mode: 0o750 });
-    const repo = join(shut, 'bridge.git');
-    await init(repo);
+    const repo = await madeBridge(shut);
     const run = (...words: string[]) =>
       runProcess('setpriv', [...args.slice(0, -1), ...words], { env: { ...env, HOME: '/' }, cwd: '/' });
     expect(await run('init', repo)).toMatchObject({

@@ -1,9 +1,10 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { cleanEnv } from '../../support/clean-env.js';
 import { runCli } from '../../support/cli.js';
 import { runCliHere } from '../../support/cli-here.js';
+import { copyBridge } from '../../support/new-bridge.js';
 import { tempDir } from '../../support/temp-dir.js';
 
 let dir: string;
@@ -15,7 +16,7 @@ beforeAll(async () => {
   await mkdir(join(dir, 'home'));
   env = cleanEnv(join(dir, 'home'));
   repo = join(dir, 'bridge.git');
-  expect((await runCli(['init', repo], { env })).exitCode).toBe(0);
+  copyBridge(inject('newBridge'), repo);
   await writeFile(join(dir, 'not-a-task.json'), '{"prompt": "2+2", "temprature": 1}');
 });
 
