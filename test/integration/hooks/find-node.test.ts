@@ -1,7 +1,7 @@
 import { access, chmod, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Finding } from '../../../src/admin/doctor/finding.js';
 import { expectedHooks } from '../../../src/admin/install-hooks.js';
 import { renewNode } from '../../../src/bridge/recorded-node.js';
@@ -19,6 +19,14 @@ const FIND_NODE = fileURLToPath(new URL('../../../hooks/find-node', import.meta.
 /** Commands that find-node needs, and no node. */
 const TOOLS = ['sh', 'id', 'find', 'readlink', 'printf'];
 
+/** Where they are. */
+let tools: string[];
+beforeAll(async () => {
+  const script = `for one in ${TOOLS.join(' ')}; do command -v "$one"; done`;
+  const { stdout } = await runProcess('sh', ['-c', script], { env: process.env });
+  tools = stdout.split('\n').filter((file) => file.startsWith('/'));
+});
+
 let home: string;
 /** A PATH without a node. */
 let path: string;
@@ -26,11 +34,7 @@ beforeEach(async () => {
   home = await tempDir();
   path = join(home, 'tools');
   await mkdir(path);
-  for (const tool of TOOLS) {
-    const { stdout } = await runProcess('sh', ['-c', `command -v ${tool}`], { env: process.env });
-    const file = stdout.trim();
-    if (file.startsWith('/')) await symlink(file, join(path, tool));
-  }
+  for (const file of tools) await symlink(file, join(path, basename(file)));
 });
 
 /** A program that says it is node of a version, and runs as the node of this test. */

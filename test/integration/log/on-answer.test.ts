@@ -81,6 +81,10 @@ async function ingest(bridge: PlainBridge): Promise<void> {
   expect(done.exitCode, done.stderr).toBe(0);
 }
 
+/** What a dispatcher keeps of an executable; empty before its first record. */
+const stateOf = (bridge: PlainBridge, name: string) =>
+  readFile(join(bridge.repoPath, 'bridge', 'on-answer.state', `${name}.json`), 'utf8').catch(() => '');
+
 interface Report {
   readonly name: string;
   readonly state: string;
@@ -306,12 +310,12 @@ test('one that takes too long is ended with all it started, and counts as failed
   );
   await exchange(bridge, 'a');
 
-  const { reports } = await waitUntil(async () => {
-    const now = await status(bridge);
-    return now.reports[0]?.state === 'failing' ? now : null;
-  }, 'a failure');
+  await waitUntil(async () => (await stateOf(bridge, 'hang')).includes('longer than'), 'a failure');
 
-  expect(reports).toMatchObject([{ name: 'hang', reason: 'took longer than 1 s: still here' }]);
+  const { reports } = await status(bridge);
+  expect(reports).toMatchObject([
+    { name: 'hang', state: 'failing', reason: 'took longer than 1 s: still here' },
+  ]);
   const pid = Number((await read(bridge, 'pid')).trim());
   await waitUntil(() => isGone(pid), 'its child ended');
 });
@@ -384,9 +388,7 @@ test('what others have put in the place of the log is given to nobody', async ()
   const first = await readFile(log, 'utf8');
   await writeFile(log, first + first.replace('"seq":1', '"seq":2').replace('answer to a', 'planted'));
   await exchange(bridge, 'b');
-  const state = join(bridge.repoPath, 'bridge', 'on-answer.state', 'one.json');
-  const refused = async () =>
-    (await readFile(state, 'utf8')).includes('others could put a file in its place');
+  const refused = async () => (await stateOf(bridge, 'one')).includes('others could put a file in its place');
   await waitUntil(refused, 'the reason in the state');
   const asked = await runCliHere(['status', '--repo', bridge.repoPath], { env: bridge.env });
   expect(asked).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('try: chmod go-w') });
@@ -425,7 +427,7 @@ test('a record that it will never take is named by status and doctor, and ingest
   );
   await exchange(bridge, 'a');
   await waitUntil(
-    async () => (await status(bridge)).text.includes('did not take no. 1'),
+    async () => (await stateOf(bridge, 'picky')).includes('exit code 65'),
     'it to be set aside',
   );
   await waitUntil(async () => !(await isDispatching(bridge)), 'the dispatcher ended');
@@ -443,7 +445,8 @@ test('a record that it will never take is named by status and doctor, and ingest
   });
 
   await writeFile(join(bridge.dir, 'mended'), '');
-  const again = await runCli(['ingest', '--again', 'picky', '--repo', bridge.repoPath], { env: bridge.env });
+  const args = ['ingest', '--again', 'picky', '--repo', bridge.repoPath];
+  const again = await runCli(args, { env: bridge.env });
   expect(again.exitCode, again.stderr).toBe(0);
   await expectNumbers(bridge, 'picky', [1]);
   await waitUntil(
