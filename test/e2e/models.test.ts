@@ -50,7 +50,7 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
   const warm = await ask(['warm up', '--model', 'llama3.2']);
   expect(warm, warm.stderr).toMatchObject({ exitCode: 0 });
 
-  const tasks = Array.from({ length: 3 }, (_, n) => [`small ${n}`, `large ${n}`] as const).flat();
+  const tasks = Array.from({ length: 2 }, (_, n) => [`small ${n}`, `large ${n}`] as const).flat();
   const modelOf = (task: string) => (task.startsWith('small') ? 'llama3.2' : 'QWEN3:8b');
   const answers = await Promise.all(
     tasks.map((task) =>
@@ -58,8 +58,8 @@ test('each task goes where its model is, a sleeping PC is waited for, and a typo
     ),
   );
   expect(answers).toMatchObject(tasks.map(() => ({ status: 'answered', answer: { error: null } })));
-  expect(questionsOf(home).sort()).toEqual(['small 0', 'small 1', 'small 2', 'warm up']);
-  expect(questionsOf(office).sort()).toEqual(['large 0', 'large 1', 'large 2']);
+  expect(questionsOf(home).sort()).toEqual(['small 0', 'small 1', 'warm up']);
+  expect(questionsOf(office).sort()).toEqual(['large 0', 'large 1']);
 
   // Asleep, or stopped: what it has is known all the same.
   first.signal('SIGTERM');
