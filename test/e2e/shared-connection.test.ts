@@ -29,7 +29,7 @@ let running: RunningAgent | undefined;
 let base: { readonly answers: number; readonly logins: number };
 
 beforeAll(async () => {
-  shared = await startBridgeFixture();
+  shared = await startBridgeFixture({ hooks: 'here' });
 });
 
 async function start(on = shared): Promise<void> {
@@ -196,7 +196,7 @@ test('a folder that a cleaner of temporary files took away is made again, with i
 });
 
 test('a master that is stopped holds nobody up', async () => {
-  await start(await startBridgeFixture());
+  await start(await startBridgeFixture({ hooks: 'here' }));
   // Without claims and presences the answer is all that is pushed, and each push logs in alone here.
   const at = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
   await gitOk(['config', '--unset-all', 'bridge.claimLease'], at);
@@ -250,7 +250,7 @@ test('a connection that went silent is noticed by ssh, and everything goes on ov
 });
 
 test('where the server allows one session a connection, what does not fit makes a connection of its own', async () => {
-  await start(await startBridgeFixture({ sshdConfig: ['MaxSessions 1'] }));
+  await start(await startBridgeFixture({ sshdConfig: ['MaxSessions 1'], hooks: 'here' }));
   const agent = await agentWith();
   await answered('1+1');
   await answered('1+2');
@@ -335,7 +335,7 @@ test('a folder for temporary files with a path too long for a socket is passed o
 });
 
 test('what the agent pushes itself makes it fetch nothing', async () => {
-  await start(await startBridgeFixture());
+  await start(await startBridgeFixture({ hooks: 'here' }));
   const trace = join(bridge.dir, 'trace');
   const agent = await agentWith({ GIT_TRACE: trace });
   // That a new agent is there rings once, and each who hears it fetches. The rings of the tasks come behind.

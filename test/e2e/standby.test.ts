@@ -24,6 +24,7 @@ beforeAll(async () => {
       { name: 'home-pc', role: 'agent' },
       { name: 'small', role: 'agent' },
     ],
+    hooks: 'here',
   });
   [pc, small] = [
     await startStandIn(),

@@ -65,7 +65,7 @@ const repairs = (gitDir: string) => readRepairs(gitDir, 0).map(({ text }) => tex
 
 describe('refs beside the record, broken by a power cut,', () => {
   test('keep no ask and no answer over ssh, and are gone', async () => {
-    const ssh = await startBridgeFixture();
+    const ssh = await startBridgeFixture({ hooks: 'here' });
     const standIn = await startStandIn();
     onCleanup(standIn.close);
     const place = { gitDir: ssh.repoPath, env: ssh.ownerEnv };
@@ -96,7 +96,7 @@ describe('refs beside the record, broken by a power cut,', () => {
   describe('each by itself', () => {
     let bridge: PlainBridge;
     beforeAll(async () => {
-      bridge = await startPlainBridge({ principals: { bot: 'asker' } });
+      bridge = await startPlainBridge({ principals: { bot: 'asker' }, hooks: 'here for all' });
     });
 
     test.each(STOP_PUSHES.map((state, at) => [REFS[at % REFS.length] ?? '', state] as const))(

@@ -31,7 +31,10 @@ const asked: string[] = [];
 let steps: NamedStep[];
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  bridge = await startBridgeFixture({
+    principals: [{ name: 'home-pc', role: 'agent' }],
+    hooks: 'here',
+  });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
   await ask();

@@ -51,11 +51,11 @@ const removed = (name: string) => new RegExp(`^removed ${name.replace(/\./g, '\\
 describe.skipIf(process.platform !== 'linux')('locks of a killed git', () => {
   let bridge: PlainBridge;
   beforeAll(async () => {
-    bridge = await startPlainBridge({ principals: { bot: 'asker' } });
+    bridge = await startPlainBridge({ principals: { bot: 'asker' }, hooks: 'here for all' });
   });
 
   test('over ssh an ask and its answer go through untouched by a person, and status tells what was cleared away', async () => {
-    const ssh = await startBridgeFixture();
+    const ssh = await startBridgeFixture({ hooks: 'here' });
     const standIn = await startStandIn();
     onCleanup(standIn.close);
     await plant(ssh.repoPath, LOCKS);

@@ -20,7 +20,7 @@ let standIn: StandIn;
 let states = 0;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture();
+  bridge = await startBridgeFixture({ hooks: 'here' });
   standIn = await startStandIn();
   onCleanup(standIn.close);
 });
