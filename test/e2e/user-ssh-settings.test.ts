@@ -7,10 +7,10 @@ import { makeKeyPair } from '../../src/admin/make-key-pair.js';
 import { type LocalSshd, startLocalSshd } from '../../src/demo/local-sshd.js';
 import { configPath } from '../../src/demo/ssh-client.js';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
-import { startAgent } from '../support/bridge-agent.js';
+import { startAgentHere } from '../support/agent-here.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { CLEAN_SESSION, cleanEnv } from '../support/clean-env.js';
-import { runCli } from '../support/cli.js';
+import { runCliHere } from '../support/cli-here.js';
 import { commitOnMain } from '../support/commit-on-main.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { runProcess } from '../support/run-process.js';
@@ -54,7 +54,7 @@ const logins = async (sshd: LocalSshd) =>
 /** Has an agent and an asker go through an alias; each logs in once, whatever they do. */
 async function goesThrough(commands: { readonly agent: string; readonly asker: string }): Promise<void> {
   const repo = `ssh://the-server${bridge.repoPath}`;
-  const agent = await startAgent(bridge, standIn, {
+  const agent = await startAgentHere(bridge, standIn, {
     state: 'one',
     repo,
     env: { ...env, GIT_SSH_COMMAND: commands.agent },
@@ -63,7 +63,7 @@ async function goesThrough(commands: { readonly agent: string; readonly asker: s
   await waitUntil(async () => (await bridge.answersLog()).length === 1, 'the answer').catch((error) => {
     throw new Error(`${error}; the agent said:\n${agent.stderr()}`);
   });
-  const asked = await runCli(['ask', '2+3', '--repo', repo], {
+  const asked = await runCliHere(['ask', '2+3', '--repo', repo], {
     env: { ...env, GIT_SSH_COMMAND: commands.asker },
   });
   expect(asked).toMatchObject({ exitCode: 0, stdout: '5\n', stderr: '' });

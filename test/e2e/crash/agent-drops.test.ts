@@ -1,7 +1,8 @@
 import { access } from 'node:fs/promises';
 import { beforeAll, beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, runAgentOnceHere, startAgent } from '../../support/bridge-agent.js';
+import { startAgentHere } from '../../support/agent-here.js';
+import { chatsOf, runAgentOnceHere } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { droppingEnv, MOMENTS, type Moment, type Service } from '../../support/dropping-ssh.js';
@@ -13,7 +14,10 @@ let bridge: BridgeFixture;
 let standIn: StandIn;
 
 beforeAll(async () => {
-  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  bridge = await startBridgeFixture({
+    principals: [{ name: 'home-pc', role: 'agent' }],
+    hooks: 'here',
+  });
 });
 
 beforeEach(async () => {
@@ -81,7 +85,7 @@ test.each(['question', 'answer', 'unheard'] as const)(
     );
     standIn.behave = () => ({ firstTokenAfter: broken.then(() => {}) });
 
-    const agent = await startAgent(bridge, standIn, { state: `claim-${when}`, env });
+    const agent = await startAgentHere(bridge, standIn, { state: `claim-${when}`, env });
 
     const answered = async () => (await bridge.answersLog()).filter((one) => one.task_commit === task);
     await waitUntil(async () => (await answered()).length > 0, 'the answer');

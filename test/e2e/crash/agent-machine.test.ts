@@ -2,9 +2,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../../src/demo/stand-in/start-stand-in.js';
-import { chatsOf, gate, runAgentOnce, startAgent } from '../../support/bridge-agent.js';
+import { type RunningAgent, startAgentHere } from '../../support/agent-here.js';
+import { chatsOf, gate, runAgentOnceHere, startAgent } from '../../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../../support/bridge-fixture.js';
-import type { RunningCli } from '../../support/cli.js';
 import { commitOnMain } from '../../support/commit-on-main.js';
 import { clockEnv } from '../../support/dying-cli.js';
 import { onCleanup } from '../../support/on-cleanup.js';
@@ -15,7 +15,10 @@ let bridge: BridgeFixture;
 let standIn: StandIn;
 
 beforeEach(async () => {
-  bridge = await startBridgeFixture({ principals: [{ name: 'home-pc', role: 'agent' }] });
+  bridge = await startBridgeFixture({
+    principals: [{ name: 'home-pc', role: 'agent' }],
+    hooks: 'here',
+  });
   standIn = await startStandIn();
   onCleanup(() => standIn.close());
 });
@@ -34,7 +37,7 @@ async function logged(count: number): Promise<(string | null)[]> {
   return records.map((record) => record.answer);
 }
 
-async function stop(agent: RunningCli): Promise<void> {
+async function stop(agent: RunningAgent): Promise<void> {
   agent.signal('SIGTERM');
   expect(await agent.exited).toEqual({ exitCode: 0, signal: null });
 }
@@ -49,7 +52,7 @@ test('an agent killed with SIGKILL while it generates leaves nothing, and the ne
   await agent.exited;
   held.open();
   expect(await bridge.readLog()).toBe('');
-  expect(await runAgentOnce(bridge, standIn, { state: 'one' })).toMatchObject({ exitCode: 0 });
+  expect(await runAgentOnceHere(bridge, standIn, { state: 'one' })).toMatchObject({ exitCode: 0 });
   expect(await logged(1)).toEqual(['4']);
   expect(chatsOf(standIn)).toHaveLength(2);
 });
@@ -114,7 +117,7 @@ test('a disk that is full while an answer is to be kept is said once, and the an
   const held = gate();
   standIn.behave = () => ({ firstTokenAfter: held.opened });
   await task('5+5');
-  const agent = await startAgent(bridge, standIn, { state: 'one' });
+  const agent = await startAgentHere(bridge, standIn, { state: 'one' });
   await waitUntil(() => chatsOf(standIn).length === 1, 'the question at the model server');
   const filler = join(state, 'filler');
   await expect(writeFile(filler, Buffer.alloc(SMALL_DISK_BYTES))).rejects.toThrow('ENOSPC');
