@@ -15,7 +15,7 @@ import { IS_FULL_LENGTH } from '../support/test-length.js';
 import { waitUntil } from '../support/wait-until.js';
 
 const AGENTS = IS_FULL_LENGTH ? 8 : 3;
-const TASKS = IS_FULL_LENGTH ? 200 : 15;
+const TASKS = IS_FULL_LENGTH ? 200 : 24;
 /** What a small model takes for a short answer; milliseconds. */
 const LATENCY_MS = [150, 400] as const;
 /** An agent that was held up for longer than its lease may find its task taken over. */
