@@ -26,7 +26,16 @@ beforeAll(async () => {
   onCleanup(() => standIn.close());
   agent = await startAgentHere(bridge, standIn, { state: 'who' });
   await agent.waitFor('stderr', /connected to/);
+  // One model server may have told its models before the other.
+  await waitUntil(async () => (await presence())?.models.includes('llama3.2:latest'), 'its models');
 });
+
+/** What the agent has said of itself, read where it is written, without a start of node for each look. */
+async function presence(): Promise<Presence | null> {
+  const word = ['cat-file', 'blob', presenceRef('home-pc')];
+  const { exitCode, stdout } = await git(word, { gitDir: bridge.repoPath });
+  return exitCode === 0 ? (JSON.parse(stdout) as Presence) : null;
+}
 
 /** The model says nothing until this is opened, at the latest at the end of the test. */
 function heldModel() {
@@ -249,12 +258,9 @@ test('ask, status, list and doctor say the same at every step: nobody, waiting, 
 
   const url = `http://127.0.0.1:${port}`;
   agent = await startAgentHere(bridge, standIn, { state: 'who', backends: ['ollama'], ollamaUrl: url });
-  // Looked for where it is written, without a start of node for each look: all of them have to say it then.
-  const word = ['cat-file', 'blob', presenceRef('home-pc')];
+  // All of them have to say it once it is written.
   const isSaid = async (phase: string) => {
-    const { exitCode, stdout } = await git(word, { gitDir: bridge.repoPath });
-    if (exitCode !== 0) return false;
-    const { work = [] } = JSON.parse(stdout) as Partial<Presence>;
+    const { work = [] } = (await presence()) ?? {};
     return work.some((one) => one.task === task && one.phase === phase);
   };
   const running = async (phase: string) => {
