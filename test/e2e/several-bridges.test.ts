@@ -63,7 +63,7 @@ const answered = (bridge: BridgeFixture, task: string) =>
     90_000,
   );
 
-/** The agent has this task, and all before it. */
+/** The agent has this task, and all before it; those of the fetch before are in its queue. */
 async function fetched(bridge: BridgeFixture, task: string): Promise<void> {
   const folder = path.basename(defaultStateDir(bridge.sshUrl));
   const clone = { gitDir: path.join(dir, 'state', folder, 'bridge.git'), env };
@@ -89,10 +89,10 @@ test('one agent answers on several bridges in turns, whatever is wrong with anot
   await waitUntil(() => questionsOf(standIn).includes('home 1'), 'the first question at the model', 60_000);
   // Who floods one bridge does not hold up who asks one thing on another.
   const flood = [await ask(home, 'home 2'), await ask(home, 'home 3')];
-  const light = await ask(club, 'club 1');
-  const last = await ask(club, 'club 2');
   await fetched(home, flood[1] ?? '');
-  await fetched(club, last);
+  const light = await ask(club, 'club 1');
+  await fetched(club, light);
+  await fetched(club, await ask(club, 'club 2'));
   held.open();
   for (const task of [first, ...flood]) expect(await answered(home, task)).toMatchObject({ error: null });
   expect(await answered(club, light)).toMatchObject({ agent: 'home-pc', error: null });
