@@ -112,7 +112,9 @@ test.each([
     text
       .replace(bridge.sshUrl, bridge.repoPath)
       .split('\n')
-      .map((line) => line.replace(/, \d+ in answers\.log/, '').replace(/ +(under )?\d+ (s|min)\b/g, ' a moment'));
+      .map((line) =>
+        line.replace(/, \d+ in answers\.log/, '').replace(/ +(under )?\d+ (s|min)\b/g, ' a moment'),
+      );
   expect(words(far.stdout)).toEqual(words(here.stdout));
 });
 
