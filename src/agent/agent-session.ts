@@ -41,6 +41,7 @@ export class AgentSession {
   #askedAtMs = Number.NEGATIVE_INFINITY;
   #queue = NOTHING_ASKED;
   #pending = new Map<string, AskedTask>();
+  #uncancelled: readonly AskedTask[] = [];
   readonly #settled = new Set<string>();
 
   /** `name`: who answers, until a key says it. `unpushed`: the answers that an earlier run left. */
@@ -153,6 +154,8 @@ export class AgentSession {
     const gone = goneSince(this.#queue.pending, queue.pending);
     if (gone === null) this.#pending = new Map(queue.pending.map((task) => [task.id, task]));
     else for (const { id } of gone) this.#pending.delete(id);
+    const { pending, cancelled } = queue;
+    this.#uncancelled = cancelled.size === 0 ? pending : pending.filter(({ id }) => !cancelled.has(id));
     this.#queue = queue;
   }
 
@@ -163,6 +166,16 @@ export class AgentSession {
   /** The pending tasks that still need an answer, in their order, one after the other. */
   *eachOpen(): Generator<AskedTask> {
     for (const task of this.#queue.pending) if (this.#isOpen(task.id)) yield task;
+  }
+
+  /** The pending tasks that nobody has cancelled, in their order. */
+  get uncancelled(): readonly AskedTask[] {
+    return this.#uncancelled;
+  }
+
+  /** Those of them that still need an answer, one after the other. */
+  *eachUncancelled(): Generator<AskedTask> {
+    for (const task of this.#uncancelled) if (this.#isOpen(task.id)) yield task;
   }
 
   /** The open task with this id; null where there is none. */

@@ -65,7 +65,8 @@ export class Job {
 
   /** Nobody wants the answer any more. The first cancel stays. */
   cancelled(cancel: CancelledTask): void {
-    this.#cancel ??= cancel;
+    if (this.#cancel !== null) return;
+    this.#cancel = cancel;
     this.#cancelled.abort(new Error('the task was cancelled'));
   }
 

@@ -6,6 +6,9 @@ export const MAX_BATCH = 100;
 /** One push that is under way, and the next. */
 const MANY = 2 * MAX_BATCH;
 
+/** With so many, no cancelled task is answered: what models answer meanwhile still fits into the next push. */
+const MANY_FOR_CANCELLED = MAX_BATCH + MAX_BATCH / 2;
+
 /** The answers that are in the clone and not on main yet. No I/O. */
 export class UnpushedAnswers {
   readonly #all: Map<string, FinishedAnswer>;
@@ -47,6 +50,11 @@ export class UnpushedAnswers {
   /** The server cannot be reached, or takes nothing now. */
   missed(): void {
     this.#arePushesTaken = false;
+  }
+
+  /** How many cancelled tasks may be answered before the next push. */
+  get roomForCancelled(): number {
+    return Math.max(0, MANY_FOR_CANCELLED - this.#all.size);
   }
 
   /**

@@ -7,13 +7,8 @@ import { Job } from './job.js';
 import type { RoomUser } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
 import { EqualTasks } from './queue/equal-tasks.js';
+import { isFull, startLimits } from './start-limits.js';
 import { frontOfLine, MAX_FRONT, tasksInLine } from './tasks-in-line.js';
-
-/** With more answers than this still to be kept, no task is started: a crash must not cost more. */
-const MAX_KEEPING = 32;
-
-/** The most tasks that are claimed before there is room: one push takes them and those that have room. */
-const MAX_AHEAD = 24;
 
 /** The tasks that an agent answers at the same time. At most `parallel` of them are with a model. */
 export class Workers {
@@ -54,8 +49,8 @@ export class Workers {
    * Follows what the queue says now, and returns how many tasks it started:
    * 1. drop what another has answered meanwhile, and cancel what is cancelled;
    * 2. start the tasks that fall to this agent, as far as there is room: `claims` says which, and
-   *    `ModelRoom` which bridge has its turn. A cancelled task needs no room: it is answered with
-   *    `cancelled` at once.
+   *    `ModelRoom` which bridge has its turn. A cancelled task needs no room at a model: it is answered
+   *    with `cancelled`, a few at a time.
    */
   fill(): number {
     const { session, signal, claims, options } = this.#agent;
@@ -80,7 +75,8 @@ export class Workers {
     const { claims, options } = this.#agent;
     const isRoomElsewhere = options.room.free() === 0 && this.#withModel() < options.parallel;
     if (!isRoomElsewhere) return null;
-    const waiting = frontOfLine(this.#agent, (id) => this.#jobs.has(id), MAX_FRONT);
+    const most = { enough: MAX_FRONT, cancelled: 0 };
+    const waiting = frontOfLine(this.#agent, (id) => this.#jobs.has(id), most);
     return [...waiting.keys()].find((id) => !claims.isLeft(id)) ?? null;
   }
 
@@ -90,19 +86,21 @@ export class Workers {
     if (options.room.isShared) claims.tell({ type: 'queued', task: this.queued() });
   }
 
-  /** Starts at most `room` tasks, and all that need no room. Returns how many of the former. */
+  /** Starts at most `room` tasks, and cancelled ones besides. Returns how many of the former. */
   #take(room: number): number {
     const { session, signal, claims, queue } = this.#agent;
     const { goodAnswers, cancelled } = session.queue;
     if (signal.aborted) return 0;
-    const limits = { room: this.#isFull() ? 0 : room, ahead: this.#ahead() };
+    const limits = startLimits(this.#load(), room);
     // Who is alone takes the first ones, and need not look at hundreds after each answer.
-    const enough = claims.knowsNobody() ? limits.room + limits.ahead : MAX_FRONT;
-    const byId = frontOfLine(this.#agent, (id) => this.#jobs.has(id), enough);
+    const most = claims.knowsNobody()
+      ? { enough: limits.room + limits.ahead, cancelled: limits.cancelled }
+      : { enough: MAX_FRONT, cancelled: limits.cancelled > 0 ? MAX_FRONT : 0 };
+    const byId = frontOfLine(this.#agent, (id) => this.#jobs.has(id), most);
     const starts = claims.choose({
       free: [...byId.keys()],
       ...limits,
-      takesNoRoom: (id) => cancelled.has(id),
+      isCancelled: (id) => cancelled.has(id),
       wants: (id) => (cancelled.has(id) ? null : queue.modelFor(id, goodAnswers)),
       seenMs: (id) => queue.seenMs(id),
     });
@@ -118,21 +116,11 @@ export class Workers {
     return [...this.#jobs.values()].filter(({ job }) => job.takesRoom).length;
   }
 
-  /** Whether too many answers are still to be kept or to be pushed: then all wait for disk or server. */
-  #isFull(): boolean {
-    const toKeep = [...this.#jobs.values()].filter(({ job }) => job.isToKeep).length;
-    return toKeep > MAX_KEEPING || this.#agent.session.unpushed.isBehind;
-  }
-
-  /**
-   * How many more tasks may be claimed ahead. No more than the models have answered so far: a slow model
-   * gains nothing by it, and agents that come later would find the tasks taken. None where bridges share the
-   * room, because it is not known yet which of them will have its turn.
-   */
-  #ahead(): number {
-    if (this.#agent.options.room.isShared || this.#isFull()) return 0;
-    const ahead = [...this.#jobs.values()].filter(({ job }) => job.isAhead).length;
-    return Math.max(0, Math.min(MAX_AHEAD, this.#generated) - ahead);
+  #load() {
+    const jobs = Array.from(this.#jobs.values(), ({ job }) => job);
+    const { session, options } = this.#agent;
+    const { unpushed } = session;
+    return { jobs, unpushed, generated: this.#generated, isRoomShared: options.room.isShared };
   }
 
   #enter(job: Job): Promise<void> {
@@ -152,7 +140,7 @@ export class Workers {
 
   #letIn(): void {
     for (const [job, enter] of this.#waiting) {
-      if (this.#isFull() || this.#agent.options.room.free() === 0) return;
+      if (isFull(this.#load()) || this.#agent.options.room.free() === 0) return;
       job.entered();
       enter();
     }

@@ -1,12 +1,18 @@
 import { expect, test } from 'vitest';
 import { type StandIn, startStandIn } from '../../src/demo/stand-in/start-stand-in.js';
+import { MAIN_REF } from '../../src/protocol/names.js';
 import { startAgentHere } from '../support/agent-here.js';
 import { chatsOf, gate, questionsOf, runAgentOnceHere } from '../support/bridge-agent.js';
 import { type BridgeFixture, startBridgeFixture } from '../support/bridge-fixture.js';
 import { runCli } from '../support/cli.js';
 import { runCliHere } from '../support/cli-here.js';
+import { git } from '../support/git.js';
+import { cancelMany, writeMany } from '../support/message-writer.js';
 import { onCleanup } from '../support/on-cleanup.js';
 import { waitUntil } from '../support/wait-until.js';
+
+/** So many tasks are cancelled at once. */
+const MANY = 400;
 
 async function start(): Promise<{ bridge: BridgeFixture; standIn: StandIn }> {
   const bridge = await startBridgeFixture({ hooks: 'here' });
@@ -97,6 +103,26 @@ test('cancelled before an agent has begun, tasks are answered without the model,
   held.open();
   await waitUntil(async () => (await bridge.answersLog()).length === 3, 'the running one answered');
   expect((await bridge.answersLog())[2]).toMatchObject({ task_commit: busy, error: null });
+});
+
+test('hundreds of cancelled tasks hold up no question that comes after them, and each is answered once', async () => {
+  const { bridge, standIn } = await start();
+  const repo = { gitDir: bridge.repoPath, env: bridge.ownerEnv };
+  const [root = ''] = await bridge.gitLog('%H');
+  const tasks = await writeMany(repo, root, MANY);
+  const cancels = await cancelMany(repo, tasks.at(-1) ?? '', tasks);
+  await git(['--git-dir', bridge.repoPath, 'update-ref', MAIN_REF, cancels.at(-1) ?? ''], bridge.ownerEnv);
+  await startAgentHere(bridge, standIn, { state: 'cancel' });
+  await waitUntil(async () => (await bridge.answersLog()).length > 0, 'the first of them');
+
+  const local = ['ask', '2+2', '--no-wait', '--repo', bridge.repoPath];
+  const question = (await runCliHere(local, { env: bridge.ownerEnv })).stdout.trim();
+
+  const places = async () => (await bridge.answersLog()).map(({ task_commit }) => task_commit);
+  await waitUntil(async () => (await places()).includes(question), 'the question answered');
+  expect((await places()).indexOf(question)).toBeLessThan(MANY / 2);
+  await waitUntil(async () => (await places()).length > MANY, 'all answered', 60_000);
+  expect(new Set(await places())).toEqual(new Set([...tasks, question]));
 });
 
 test('only who asked may cancel, and nobody what is not there', async () => {

@@ -160,6 +160,21 @@ export async function writeMany(
   return [...taskIds, ...(await importCommits(repo, taskIds.at(-1) ?? parent, answers))];
 }
 
+/** Cancels these tasks on top of `parent`, as `writeMany` does. Returns the ids of the cancels in order. */
+export function cancelMany(
+  repo: { readonly gitDir: string; readonly env: Record<string, string> },
+  parent: string,
+  tasks: readonly string[],
+): Promise<string[]> {
+  const at = Math.floor(Date.now() / 1000);
+  const cancels = tasks.map((task) => {
+    const cancel = { task_commit: task, cancelled_at: '2026-01-02T03:04:05.678Z' };
+    const bytes = writeCancel(cancel).toString('utf8');
+    return { file: 'cancel.json', bytes, message: cancelMessage(cancel), at };
+  });
+  return importCommits(repo, parent, cancels);
+}
+
 async function importCommits(
   { gitDir, env }: { readonly gitDir: string; readonly env: Record<string, string> },
   parent: string,

@@ -31,14 +31,15 @@ export type ClaimsEvent = Readonly<
   | { type: 'unchanged' }
   /** It has answered with what lies beside main. */
   | { type: 'fetched'; refs: SideRefs }
-  /** There is room for `room` more tasks, and for all those that take none. */
+  /** There is room for `room` more tasks, and for `cancelled` more of those that are cancelled. */
   | {
       type: 'choosing';
       free: readonly string[];
       room: number;
       /** How many more may be claimed before there is room for them. */
       ahead: number;
-      takesNoRoom: (task: string) => boolean;
+      cancelled: number;
+      isCancelled: (task: string) => boolean;
       /** The model that has to answer a task; null: any. */
       wants: (task: string) => WantedModel | null;
       /** When a task was first seen pending. */

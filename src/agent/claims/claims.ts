@@ -89,7 +89,7 @@ export class Claims {
     if (refs !== null) this.tell({ type: 'fetched', refs });
   }
 
-  /** Which free tasks to start: at most `room` and `ahead` of them, besides those that take no room. */
+  /** Which free tasks to start: at most `room`, `ahead` and, of the cancelled ones, `cancelled`. */
   choose(choosing: Omit<Extract<ClaimsEvent, { type: 'choosing' }>, 'type'>): StartTask[] {
     return this.tell({ type: 'choosing', ...choosing }).filter((effect) => effect.do === 'start');
   }

@@ -48,11 +48,12 @@ export function startTasks(
 /** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */
 function chooseAmong(
   state: ClaimsState,
-  { free, room, ahead, takesNoRoom, wants, seenMs }: Extract<ClaimsEvent, { type: 'choosing' }>,
+  { free, room, ahead, cancelled, isCancelled, wants, seenMs }: Extract<ClaimsEvent, { type: 'choosing' }>,
   facts: ClaimsFacts,
 ): ClaimsStep {
   let left = room;
-  const fits = (task: string) => takesNoRoom(task) || left-- > 0;
+  let cancelledLeft = cancelled;
+  const fits = (task: string) => (isCancelled(task) ? cancelledLeft-- > 0 : left-- > 0);
   if (!isClaiming(state, facts)) {
     const starts = free.filter(fits).map((task) => ({ do: 'start', task, claimFirst: false }) as const);
     return { state: { ...state, lookAgainAtMs: NEVER, isHoldingOff: false }, effects: starts };
@@ -82,7 +83,7 @@ function chooseAmong(
         knownAtMs: state.knownAtMs,
         noticedAtMs: facts.saysPresence ? state.presentSinceMs + holdOffMs(state) / 2 : -NEVER,
       });
-  const isShort = choice.start.length < room;
+  const isShort = choice.start.filter(({ id }) => !isCancelled(id)).length < room;
   const next: ClaimsState = {
     ...state,
     firstSeenMs,
@@ -95,7 +96,7 @@ function chooseAmong(
   const starts = choice.start.flatMap(({ id: task, isSure }): ClaimsEffect[] => {
     const claimFirst = !isSure || !(isNew(task) || isSettled(state, facts));
     if (fits(task)) return [{ do: 'start', task, claimFirst }];
-    return claimFirst && mayClaimAhead(state, facts) && aheadLeft-- > 0
+    return claimFirst && !isCancelled(task) && mayClaimAhead(state, facts) && aheadLeft-- > 0
       ? [{ do: 'start', task, claimFirst, isAhead: true }]
       : [];
   });

@@ -24,3 +24,13 @@ test('a task that is cancelled has left the model, or never comes to it', () => 
     expect(stateOf(job)).toEqual({ isAhead, takesRoom: false, isToKeep: true });
   }
 });
+
+test('of two cancels the first stays, and the second ends nothing anew', () => {
+  const job = made(false);
+  const first = { by: 'bot' } as CancelledTask;
+  job.cancelled(first);
+  const { reason } = job.generating;
+  job.cancelled({ by: 'owner' } as CancelledTask);
+  expect(job.cancel).toBe(first);
+  expect(job.generating.reason).toBe(reason);
+});

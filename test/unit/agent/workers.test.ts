@@ -4,7 +4,7 @@ import type { AgentContext } from '../../../src/agent/open-agent.js';
 import { UnpushedAnswers } from '../../../src/agent/unpushed-answers.js';
 import { Workers } from '../../../src/agent/workers.js';
 
-test('no task is started while the models are too far ahead of the pushes, but one that needs no model is', () => {
+test('no task goes to a model while the models are too far ahead of the pushes', () => {
   let isBehind = true;
   const unpushed = new UnpushedAnswers([]);
   Object.defineProperty(unpushed, 'isBehind', { get: () => isBehind });
@@ -12,7 +12,7 @@ test('no task is started while the models are too far ahead of the pushes, but o
   const workers = new Workers({
     session: {
       ...{ unpushed, queue: { goodAnswers: new Map(), cancelled: new Map() } },
-      eachOpen: () => [],
+      eachUncancelled: () => [],
     },
     options: { room: new ModelRoom(8), parallel: 8 },
     connection: { address: { url: 'ssh://server/bridge.git' } },
@@ -21,8 +21,8 @@ test('no task is started while the models are too far ahead of the pushes, but o
     claims: {
       isAlone: () => true,
       knowsNobody: () => true,
-      choose: ({ room, ahead, takesNoRoom }: Record<string, unknown>) => {
-        chosen.push({ room, ahead, takesNoRoom: typeof takesNoRoom });
+      choose: ({ room, ahead, cancelled }: Record<string, unknown>) => {
+        chosen.push({ room, ahead, cancelled });
         return [];
       },
     },
@@ -31,7 +31,7 @@ test('no task is started while the models are too far ahead of the pushes, but o
   isBehind = false;
   workers.fill();
   expect(chosen).toEqual([
-    { room: 0, ahead: 0, takesNoRoom: 'function' },
-    { room: 8, ahead: 0, takesNoRoom: 'function' },
+    { room: 0, ahead: 0, cancelled: 16 },
+    { room: 8, ahead: 0, cancelled: 16 },
   ]);
 });

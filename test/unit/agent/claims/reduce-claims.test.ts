@@ -318,8 +318,8 @@ describe('a push', () => {
     expect(told.nextPushMs()).toBe(NEVER);
     // Tasks are started without claims from now on.
     const choosing = {
-      ...{ free: ['a', 'b'], room: 1, ahead: 0, takesNoRoom: () => false, wants: () => null },
-      seenMs: () => 20,
+      ...{ free: ['a', 'b'], room: 1, ahead: 0, cancelled: 0, isCancelled: () => false },
+      ...{ wants: () => null, seenMs: () => 20 },
     };
     expect(told.at(20, { type: 'choosing', ...choosing })).toEqual([start('a', false)]);
   });
@@ -437,22 +437,38 @@ describe('of the free tasks', () => {
     nowMs: number,
     free: readonly string[],
     room = 9,
-    takesNoRoom: readonly string[] = [],
+    isCancelled: readonly string[] = [],
     ahead = 0,
     seenMs = nowMs,
+    cancelled = 9,
   ) =>
     told.at(nowMs, {
-      ...{ type: 'choosing', free, room, ahead, takesNoRoom: (task) => takesNoRoom.includes(task) },
+      ...{ type: 'choosing', free, room, ahead, cancelled },
+      isCancelled: (task) => isCancelled.includes(task),
       wants: () => null,
       seenMs: () => seenMs,
     });
   const untilLook = () => lookAgainMs(told.state, told.now());
 
-  test('as many start as there is room for, and all that take none', () => {
+  test('as many start as there is room for, and beside them as many of the cancelled ones as may', () => {
     told.fetch(0);
-    expect(choose(0, ['a', 'b', 'c', 'd'], 1, ['c', 'd'])).toEqual(
-      ['a', 'c', 'd'].map((task) => start(task, false)),
-    );
+    const all = ['c', 'a', 'b', 'd', 'e'];
+    const started = (cancelled: number) => choose(0, all, 1, ['c', 'd', 'e'], 0, 0, cancelled);
+    for (const [cancelled, tasks] of [
+      [0, ['a']],
+      [2, ['c', 'a', 'd']],
+      [9, ['c', 'a', 'd', 'e']],
+    ] as const)
+      expect(started(cancelled)).toEqual(tasks.map((task) => start(task, false)));
+  });
+
+  test('cancelled ones take nothing of the room, so a task that falls to another is looked at again in time', () => {
+    told.fetch(0, there({}, [{}]));
+    const tasks = Array.from({ length: 20 }, (_, n) => `task ${n}`);
+    const mine = choose(0, tasks).flatMap((one) => (one.do === 'start' ? [one.task] : []));
+    const theirs = tasks.filter((task) => !mine.includes(task)).slice(0, 1);
+    expect(choose(0, [...theirs, ...mine], 2, mine)).toHaveLength(mine.length);
+    expect(untilLook()).toBe(2000);
   });
 
   test('one that another holds is left until its lease is over and a fetch has shown it', () => {
@@ -669,8 +685,8 @@ describe('which model a task names', () => {
   });
   const choose = (nowMs: number, model: string, free: readonly string[] = ['t'], seenMs = nowMs) =>
     told.at(nowMs, {
-      ...{ type: 'choosing', free, room: 99, ahead: 0, takesNoRoom: () => false, wants: () => ({ model }) },
-      seenMs: () => seenMs,
+      ...{ type: 'choosing', free, room: 99, ahead: 0, cancelled: 0, isCancelled: () => false },
+      ...{ wants: () => ({ model }), seenMs: () => seenMs },
     });
   const started = (effects: readonly ClaimsEffect[]) =>
     effects.flatMap((one) => (one.do === 'start' ? [one.task] : []));
