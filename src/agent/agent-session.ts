@@ -165,7 +165,7 @@ export class AgentSession {
 
   /** The pending tasks that still need an answer, in their order, one after the other. */
   *eachOpen(): Generator<AskedTask> {
-    for (const task of this.#queue.pending) if (this.#isOpen(task.id)) yield task;
+    for (const task of this.#queue.pending) if (this.isOpen(task.id)) yield task;
   }
 
   /** The pending tasks that nobody has cancelled, in their order. */
@@ -173,17 +173,13 @@ export class AgentSession {
     return this.#uncancelled;
   }
 
-  /** Those of them that still need an answer, one after the other. */
-  *eachUncancelled(): Generator<AskedTask> {
-    for (const task of this.#uncancelled) if (this.#isOpen(task.id)) yield task;
-  }
-
   /** The open task with this id; null where there is none. */
   openTask(id: string): AskedTask | null {
-    return this.#isOpen(id) ? (this.#pending.get(id) ?? null) : null;
+    return this.isOpen(id) ? (this.#pending.get(id) ?? null) : null;
   }
 
-  #isOpen(id: string): boolean {
+  /** Whether this pending task still needs an answer. */
+  isOpen(id: string): boolean {
     return !this.unpushed.has(id) && !this.#settled.has(id);
   }
 

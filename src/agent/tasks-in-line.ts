@@ -1,6 +1,7 @@
 import type { AskedTask } from '../protocol/queue.js';
 import type { TaskInLine } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
+import type { OpenLine } from './open-line.js';
 
 /**
  * How many free tasks are looked at: more than an agent has room for, even where most of them fall to
@@ -9,50 +10,49 @@ import type { AgentContext } from './open-agent.js';
 export const MAX_FRONT = 512;
 
 /**
- * The first of the tasks that could be started, in their order, with those before them that are left to
- * other agents; and the first of the cancelled ones, wherever they stand. Bounded, because with fifty
- * thousand open tasks all of them would be looked through after each answer. `isRunning`: whether a task is
- * being answered here already. `enough`: so many that could be started are enough, and `cancelled` of the
- * others.
+ * The first of the tasks that could be started, in their order, and the first of the cancelled ones. Bounded,
+ * because with fifty thousand open tasks all of them would be looked through after each answer: at most
+ * `enough`, and `cancelled` of the cancelled ones. `isRunning`: whether a task is being answered here
+ * already.
  */
 export function frontOfLine(
-  { session, claims, queue, gate }: AgentContext,
+  { session, gate }: Pick<AgentContext, 'session' | 'gate'>,
+  line: OpenLine,
   isRunning: (id: string) => boolean,
   { enough, cancelled }: { readonly enough: number; readonly cancelled: number },
 ): Map<string, AskedTask> {
-  const { goodAnswers } = session.queue;
   const front = new Map<string, AskedTask>();
-  let free = 0;
-  for (const task of enough > 0 ? session.eachUncancelled() : []) {
-    if (isRunning(task.id) || !gate.mayTake(task.id)) continue;
-    front.set(task.id, task);
-    if (!claims.leaves(queue.modelFor(task.id, goodAnswers))) free += 1;
-    if (free >= enough) break;
+  const isFree = (id: string) => session.isOpen(id) && !isRunning(id) && gate.mayTake(id);
+  for (const task of line.ours(isRunning)) {
+    if (front.size >= enough) break;
+    if (isFree(task.id)) front.set(task.id, task);
   }
   let ended = 0;
-  for (const id of cancelled > 0 ? session.queue.cancelled.keys() : []) {
-    const task = isRunning(id) ? null : session.openTask(id);
-    if (task === null || !gate.mayTake(id)) continue;
+  for (const id of session.queue.cancelled.keys()) {
+    if (ended >= cancelled) break;
+    const task = isFree(id) ? session.openTask(id) : null;
+    if (task === null) continue;
     front.set(id, task);
     ended += 1;
-    if (ended === cancelled) break;
   }
   return front;
 }
 
 /**
- * The pending tasks of this bridge up to the first MAX_FRONT that are free, with their waits by its server's
- * clock. One that `isRunning` is not free. Cancelled ones are left out: they wait for no model.
+ * The pending tasks of this bridge that fall to this agent, up to the first MAX_FRONT that are free, with
+ * their waits by its server's clock. One that `isRunning` is not free. Cancelled ones are left out: they
+ * wait for no model.
  */
 export function tasksInLine(
-  { session, queue, gate, claims }: AgentContext,
+  { session, queue, gate }: Pick<AgentContext, 'session' | 'queue' | 'gate'>,
+  ours: OpenLine,
   isRunning: (id: string) => boolean,
 ): TaskInLine[] {
   const nowMs = session.serverNow();
   const line: TaskInLine[] = [];
   let free = 0;
-  for (const { id, askedAtMs } of session.uncancelled) {
-    const isFree = session.openTask(id) !== null && gate.mayTake(id) && !isRunning(id) && !claims.isLeft(id);
+  for (const { id, askedAtMs } of ours.ours(isRunning)) {
+    const isFree = session.openTask(id) !== null && gate.mayTake(id) && !isRunning(id);
     line.push({ ...queue.turnOf(id), waitedMs: nowMs - askedAtMs, isFree });
     if (isFree) free += 1;
     if (free === MAX_FRONT) break;

@@ -6,6 +6,7 @@ import { createKeeper } from './clone/finished-answers.js';
 import { Job } from './job.js';
 import type { RoomUser } from './model-room.js';
 import type { AgentContext } from './open-agent.js';
+import { OpenLine } from './open-line.js';
 import { EqualTasks } from './queue/equal-tasks.js';
 import { isFull, startLimits } from './start-limits.js';
 import { frontOfLine, MAX_FRONT, tasksInLine } from './tasks-in-line.js';
@@ -16,6 +17,8 @@ export class Workers {
   readonly #jobs = new Map<string, { readonly job: Job; readonly done: Promise<void> }>();
   readonly #keep: ReturnType<typeof createKeeper>;
   readonly #equal = new EqualTasks();
+  readonly #line: OpenLine;
+  readonly #isRunning = (id: string) => this.#jobs.has(id);
   /** The jobs that were claimed ahead, in the order of their claims, each with what lets it in. */
   readonly #waiting = new Map<Job, () => void>();
   readonly #user: RoomUser;
@@ -24,11 +27,12 @@ export class Workers {
 
   constructor(agent: AgentContext) {
     this.#agent = agent;
+    this.#line = new OpenLine(agent);
     this.#keep = createKeeper(agent.clone);
     this.#user = {
       bridge: agent.connection.address.url,
       withModel: () => this.#withModel(),
-      line: () => tasksInLine(agent, (id) => this.#jobs.has(id)),
+      line: () => tasksInLine(agent, this.#line, this.#isRunning),
       take: (room) => this.#take(room),
     };
     agent.options.room.enter(this.#user);
@@ -72,12 +76,10 @@ export class Workers {
 
   /** The task that waits because the models work for other bridges; null: none. */
   queued(): string | null {
-    const { claims, options } = this.#agent;
+    const { options } = this.#agent;
     const isRoomElsewhere = options.room.free() === 0 && this.#withModel() < options.parallel;
     if (!isRoomElsewhere) return null;
-    const most = { enough: MAX_FRONT, cancelled: 0 };
-    const waiting = frontOfLine(this.#agent, (id) => this.#jobs.has(id), most);
-    return [...waiting.keys()].find((id) => !claims.isLeft(id)) ?? null;
+    return this.#front({ enough: 1, cancelled: 0 }).keys().next().value ?? null;
   }
 
   /** Says that task, because nobody sees it on this bridge. */
@@ -96,9 +98,11 @@ export class Workers {
     const most = claims.knowsNobody()
       ? { enough: limits.room + limits.ahead, cancelled: limits.cancelled }
       : { enough: MAX_FRONT, cancelled: limits.cancelled > 0 ? MAX_FRONT : 0 };
-    const byId = frontOfLine(this.#agent, (id) => this.#jobs.has(id), most);
+    const byId = this.#front(most);
+    const left = this.#line.takeLeft();
     const starts = claims.choose({
       free: [...byId.keys()],
+      left: left === null ? null : left.map(({ id }) => id),
       ...limits,
       isCancelled: (id) => cancelled.has(id),
       wants: (id) => (cancelled.has(id) ? null : queue.modelFor(id, goodAnswers)),
@@ -110,6 +114,10 @@ export class Workers {
     }
     this.#started += starts.length;
     return starts.filter(({ task, isAhead = false }) => !isAhead && !cancelled.has(task)).length;
+  }
+
+  #front(most: { readonly enough: number; readonly cancelled: number }): Map<string, AskedTask> {
+    return frontOfLine(this.#agent, this.#line, this.#isRunning, most);
   }
 
   #withModel(): number {
@@ -182,6 +190,7 @@ export class Workers {
   #drop(job: Job, why: string): void {
     const { id } = job.asked;
     if (!job.drop(why)) return;
+    this.#line.changed();
     this.#agent.options.log('info', `task ${shortId(id)}: ${why}`, { event: 'task-dropped', task: id });
   }
 }

@@ -35,6 +35,8 @@ export type ClaimsEvent = Readonly<
   | {
       type: 'choosing';
       free: readonly string[];
+      /** The tasks to be left to agents that have their model; null: as the last time. */
+      left: readonly string[] | null;
       room: number;
       /** How many more may be claimed before there is room for them. */
       ahead: number;

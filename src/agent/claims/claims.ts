@@ -13,7 +13,7 @@ import type { ClaimsEffect, ClaimsEvent, StartTask } from './claims-events.js';
 import { type ClaimsFacts, claimsFacts, isClaiming } from './claims-facts.js';
 import { FIRST_CLAIMS } from './claims-state.js';
 import { type Generating, Generations } from './generations.js';
-import { elsewhere, leftTo } from './model-placement.js';
+import { elsewhere, knowsOthers, leftTo, type ModelKnowledge } from './model-placement.js';
 import { nextPushMs } from './plan-pushes.js';
 import { reduceClaims } from './reduce-claims.js';
 import { lookAgainMs } from './start-tasks.js';
@@ -114,10 +114,10 @@ export class Claims {
     return this.#state.leftTo.has(task);
   }
 
-  /** Whether tasks that want this model are left to agents that have it. */
-  leaves(wanted: WantedModel | null): boolean {
+  /** Who has which model, another object each time that it changed; null where no task is left to others. */
+  knowledge(): ModelKnowledge | null {
     const { having, isOff } = this.#state;
-    return wanted !== null && !isOff && leftTo(wanted, having, this.#context.session.name).length > 0;
+    return !isOff && knowsOthers(having, this.#context.session.name) ? having : null;
   }
 
   /** True while this agent waits for a better-placed agent to take a task. */

@@ -84,11 +84,28 @@ function levelOf(
   return found.some(({ name }) => loaded.includes(name)) ? LEVELS.loaded : LEVELS.listed;
 }
 
+/** What leftTo has found, because ten thousand tasks may want one model. */
+const FOUND = new WeakMap<ModelKnowledge, Map<string, readonly string[]>>();
+
 /**
  * The other agents that a task is left to, whether they are there or not: they list its model, and this one
  * says that it has not got it. Empty: this agent may take it as well.
  */
-export function leftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: string): string[] {
+export function leftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: string): readonly string[] {
+  const found = FOUND.get(knowledge) ?? new Map<string, readonly string[]>();
+  FOUND.set(knowledge, found);
+  const key = `${self}\n${wanted.backend ?? ''}\n${wanted.model}`;
+  const agents = found.get(key) ?? findLeftTo(wanted, knowledge, self);
+  found.set(key, agents);
+  return agents;
+}
+
+/** Whether other agents say what they have, and this one knows what it has: tasks may be left to them. */
+export function knowsOthers(knowledge: ModelKnowledge, self: string): boolean {
+  return ownModels(knowledge, self) !== null && othersModels(knowledge, self).size > 0;
+}
+
+function findLeftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: string): string[] {
   const own = ownModels(knowledge, self);
   if (own === null || modelsFor(wanted, own, sameModel).length > 0) return [];
   return holdersOf(wanted, othersModels(knowledge, self), sameModel);

@@ -26,23 +26,35 @@ export function startTasks(
   event: Extract<ClaimsEvent, { type: 'choosing' }>,
   facts: ClaimsFacts,
 ): ClaimsStep {
-  const left = new Map<string, string>();
-  // Where claims are off for good, nothing is heard of the others any more.
-  for (const task of before.isOff ? [] : event.free) {
-    const wanted = event.wants(task);
-    const agents = wanted === null ? [] : leftTo(wanted, before.having, facts.self.agent);
-    if (wanted === null || agents.length === 0) continue;
-    left.set(task, `${agents.join(', ')}, which ${agents.length === 1 ? 'has' : 'have'} ${wanted.model}`);
-  }
-  const told = [...left].flatMap(([task, to]): ClaimsEffect[] => {
-    const text = `task ${shortId(task)}: left to ${oneLine(to)}`;
-    return before.leftTo.has(task) ? [] : [{ do: 'log', level: 'info', text }];
-  });
+  const left = event.left === null ? before.leftTo : leftOf(event.left, event.wants, before, facts);
+  const told = left === before.leftTo ? [] : [...left].filter(([task]) => !before.leftTo.has(task));
   const free = event.free.filter((task) => !left.has(task));
   // What was left to others until now could be started from now on.
   const seenMs = (task: string) => (before.leftTo.has(task) ? facts.nowMs : event.seenMs(task));
   const { state, effects } = chooseAmong({ ...before, leftTo: left }, { ...event, free, seenMs }, facts);
-  return { state, effects: [...told, ...effects] };
+  return { state, effects: [...told.map(([task, to]) => saysLeft(task, to)), ...effects] };
+}
+
+/** Those of these tasks that are left to others, with a text that says why. */
+function leftOf(
+  tasks: readonly string[],
+  wants: (task: string) => WantedModel | null,
+  { isOff, having }: ClaimsState,
+  { self }: ClaimsFacts,
+): ReadonlyMap<string, string> {
+  const left = new Map<string, string>();
+  // Where claims are off for good, nothing is heard of the others any more.
+  for (const task of isOff ? [] : tasks) {
+    const wanted = wants(task);
+    const agents = wanted === null ? [] : leftTo(wanted, having, self.agent);
+    if (wanted === null || agents.length === 0) continue;
+    left.set(task, `${agents.join(', ')}, which ${agents.length === 1 ? 'has' : 'have'} ${wanted.model}`);
+  }
+  return left;
+}
+
+function saysLeft(task: string, to: string): ClaimsEffect {
+  return { do: 'log', level: 'info', text: `task ${shortId(task)}: left to ${oneLine(to)}` };
 }
 
 /** Chooses the free tasks that this agent starts, and remembers when to look at the others again. */

@@ -30,8 +30,20 @@ export class TaskGate {
   /** For a standby: tasks that it could not answer, with the time of the next try. */
   readonly #tried = new Map<string, { readonly times: number; readonly againMs: number }>();
 
+  #version = 0;
+
   constructor(settings: GateSettings) {
     this.#settings = settings;
+  }
+
+  /** Another number each time that a task may be taken which could not be before, or the other way round. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whether there may be open tasks that this agent may not take. */
+  get isChoosing(): boolean {
+    return this.#settings.afterMs !== null || this.#forbidden.size > 0;
   }
 
   /** Whether this open task may be taken now. */
@@ -45,7 +57,7 @@ export class TaskGate {
     if (this.#forbidden.has(task)) return false;
     const why = (afterMs === null ? forbiddenHere : forbiddenToStandby)(limitsOf(task), generate);
     if (why === null) return true;
-    this.#forbidden.add(task);
+    this.forbid(task);
     onLeft(task, why);
     return false;
   }
@@ -59,7 +71,10 @@ export class TaskGate {
       for (const id of kept.keys()) if (!open.has(id)) kept.delete(id);
     if (this.#settings.afterMs === null) return;
     for (const [id, task] of open)
-      if (this.mayEverTake(id) && this.#dueMs(task) <= askedMs) this.#admitted.add(id);
+      if (!this.#admitted.has(id) && this.mayEverTake(id) && this.#dueMs(task) <= askedMs) {
+        this.#admitted.add(id);
+        this.#version += 1;
+      }
   }
 
   /**
@@ -81,11 +96,13 @@ export class TaskGate {
     const times = (this.#tried.get(task)?.times ?? 0) + 1;
     this.#tried.set(task, { times, againMs: nowMs + (afterMs ?? 0) * 2 ** (times - 1) });
     this.#admitted.delete(task);
+    this.#version += 1;
   }
 
   /** A task turned out to forbid all model servers of this agent. */
   forbid(task: string): void {
     this.#forbidden.add(task);
+    this.#version += 1;
   }
 
   #dueMs({ id, askedAtMs }: AskedTask): number {

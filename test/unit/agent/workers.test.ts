@@ -12,15 +12,17 @@ test('no task goes to a model while the models are too far ahead of the pushes',
   const workers = new Workers({
     session: {
       ...{ unpushed, queue: { goodAnswers: new Map(), cancelled: new Map() } },
-      eachUncancelled: () => [],
+      uncancelled: [],
     },
     options: { room: new ModelRoom(8), parallel: 8 },
     connection: { address: { url: 'ssh://server/bridge.git' } },
     signal: new AbortController().signal,
     queue: {},
+    gate: { version: 0, isChoosing: false },
     claims: {
       isAlone: () => true,
       knowsNobody: () => true,
+      knowledge: () => null,
       choose: ({ room, ahead, cancelled }: Record<string, unknown>) => {
         chosen.push({ room, ahead, cancelled });
         return [];

@@ -318,7 +318,7 @@ describe('a push', () => {
     expect(told.nextPushMs()).toBe(NEVER);
     // Tasks are started without claims from now on.
     const choosing = {
-      ...{ free: ['a', 'b'], room: 1, ahead: 0, cancelled: 0, isCancelled: () => false },
+      ...{ free: ['a', 'b'], left: [], room: 1, ahead: 0, cancelled: 0, isCancelled: () => false },
       ...{ wants: () => null, seenMs: () => 20 },
     };
     expect(told.at(20, { type: 'choosing', ...choosing })).toEqual([start('a', false)]);
@@ -443,7 +443,7 @@ describe('of the free tasks', () => {
     cancelled = 9,
   ) =>
     told.at(nowMs, {
-      ...{ type: 'choosing', free, room, ahead, cancelled },
+      ...{ type: 'choosing', free, left: [], room, ahead, cancelled },
       isCancelled: (task) => isCancelled.includes(task),
       wants: () => null,
       seenMs: () => seenMs,
@@ -683,9 +683,15 @@ describe('which model a task names', () => {
       }),
     ),
   });
-  const choose = (nowMs: number, model: string, free: readonly string[] = ['t'], seenMs = nowMs) =>
+  const choose = (
+    nowMs: number,
+    model: string,
+    free: readonly string[] = ['t'],
+    seenMs = nowMs,
+    left: readonly string[] | null = free,
+  ) =>
     told.at(nowMs, {
-      ...{ type: 'choosing', free, room: 99, ahead: 0, cancelled: 0, isCancelled: () => false },
+      ...{ type: 'choosing', free, left, room: 99, ahead: 0, cancelled: 0, isCancelled: () => false },
       ...{ wants: () => ({ model }), seenMs: () => seenMs },
     });
   const started = (effects: readonly ClaimsEffect[]) =>
@@ -703,6 +709,9 @@ describe('which model a task names', () => {
     const first = choose(1, 'qwen3:8b');
     expect([started(first), logged(first)]).toEqual([[], ['task t: left to attic-pc, which has qwen3:8b']]);
     expect(choose(2, 'qwen3:8b')).toEqual([]);
+    // As the last time: nothing is told, and the task stays left.
+    expect(choose(2, 'qwen3:8b', [], 2, null)).toEqual([]);
+    expect(told.state.leftTo.has('t')).toBe(true);
     // It waits for no time of ours, and an agent with --once may end.
     expect([lookAgainMs(told.state, told.now()), told.state.isHoldingOff]).toEqual([NEVER, false]);
     expect(started(choose(3, 'llama3.2'))).toEqual(['t']);

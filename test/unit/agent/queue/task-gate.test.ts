@@ -106,6 +106,27 @@ test('a task that turned out to be forbidden is not taken again', () => {
   expect(open(gate, [task('a'), task('b')]).map(({ id }) => id)).toEqual(['b']);
 });
 
+test('what may be taken has another number after each change of it, and after nothing else', () => {
+  const { gate } = gateOf(MINUTE, HERE, { secret: { local_only: true, backend: 'openai' } });
+  const tasks = [task('a'), task('secret'), task('b', MINUTE)];
+  const steps: [() => unknown, isChange: boolean][] = [
+    [() => gate.asked(tasks, MINUTE - 1), true], // `secret` is found to be forbidden.
+    [() => gate.asked(tasks, MINUTE), true],
+    [() => gate.asked(tasks, MINUTE), false],
+    [() => gate.mayTake('a'), false],
+    [() => gate.asked(tasks, 2 * MINUTE), true],
+    [() => gate.triedInVain('b', 2 * MINUTE), true],
+    [() => gate.forbid('a'), true],
+    [() => open(gate, tasks), false],
+  ];
+  const changes = steps.map(([step]) => {
+    const before = gate.version;
+    step();
+    return gate.version !== before;
+  });
+  expect(changes).toEqual(steps.map(([, isChange]) => isChange));
+});
+
 test('a standby among half a million open tasks waits for the first of them', () => {
   const { gate } = gateOf(10 * MINUTE);
   const tasks = Array.from({ length: 500_000 }, (_, at) => task(`${at}`, MINUTE + at));
