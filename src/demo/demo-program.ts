@@ -1,5 +1,5 @@
 import { runProgram } from '../process/run-program.js';
-import { startProgram } from '../process/start-program.js';
+import { startTied } from '../process/start-tied.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 
 /** The command line that starts this program. */
@@ -27,18 +27,22 @@ export interface DemoAgent {
   stop(): Promise<void>;
 }
 
-/** Starts the agent as a separate process. */
+/** An agent ends within 5 s of SIGTERM. One that has not after this time is killed. Milliseconds. */
+const LATE_MS = 10_000;
+
+/** Starts the agent as a separate process, which ends when this one does. */
 export function startDemoAgent(
   program: OwnProgram,
   args: readonly string[],
   env: NodeJS.ProcessEnv,
+  lateMs = LATE_MS,
 ): DemoAgent {
   // In its own process group, so that Ctrl-C at the terminal reaches only the demo, which then stops the
   // agent once and in good order.
-  const child = startProgram([...program, ...args], { env, ownGroup: true });
-  child.stdout.resume();
+  const { child, end } = startTied([...program, ...args], { env });
+  child.stdout?.resume();
   let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     stderr += chunk.toString('utf8');
   });
   const ended = new Promise<void>((resolve) => child.on('close', () => resolve()));
@@ -52,7 +56,9 @@ export function startDemoAgent(
     async stop() {
       // Not its whole group: it has git work to finish.
       child.kill('SIGTERM');
+      const killing = setTimeout(() => void end(), lateMs);
       await ended;
+      clearTimeout(killing);
     },
   };
 }
