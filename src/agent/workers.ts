@@ -166,7 +166,9 @@ export class Workers {
     const cancel = session.queue.cancelled.get(task.id);
     if (cancel !== undefined) job.cancelled(cancel);
     const done = answerTask(this.#agent, job, {
-      claim: () =>
+      // No model works on a cancelled task, so two agents may answer it: main has one of the answers.
+      claim: async () =>
+        cancel !== undefined ||
         claims.begin(task.id, claimFirst, { signal: job.signal, drop: (why) => this.#drop(job, why) }),
       enter: () => this.#enter(job),
       equal: this.#equal,

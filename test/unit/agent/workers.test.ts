@@ -3,6 +3,7 @@ import { ModelRoom } from '../../../src/agent/model-room.js';
 import type { AgentContext } from '../../../src/agent/open-agent.js';
 import { UnpushedAnswers } from '../../../src/agent/unpushed-answers.js';
 import { Workers } from '../../../src/agent/workers.js';
+import type { AskedTask } from '../../../src/protocol/queue.js';
 
 test('no task goes to a model while the models are too far ahead of the pushes', () => {
   let isBehind = true;
@@ -36,4 +37,39 @@ test('no task goes to a model while the models are too far ahead of the pushes',
     { room: 0, ahead: 0, cancelled: 16 },
     { room: 8, ahead: 0, cancelled: 16 },
   ]);
+});
+
+test('a cancelled task is answered without a claim, and any other is claimed', async () => {
+  const tasks = ['gone', 'open'].map((id) => ({ id }) as AskedTask);
+  const cancelled = new Map([['gone', { by: 'bot', blob: '' }]]);
+  const claimed: string[] = [];
+  const stop = new AbortController();
+  const starts = tasks.map(({ id }) => ({ do: 'start', task: id, claimFirst: true }));
+  const workers = new Workers({
+    session: {
+      ...{ unpushed: new UnpushedAnswers([]), queue: { goodAnswers: new Map(), cancelled } },
+      ...{ uncancelled: [tasks[1]], isPending: () => true, isOpen: () => true, settle: () => {} },
+      openTask: (id: string) => tasks.find((task) => task.id === id),
+    },
+    options: { room: new ModelRoom(8), parallel: 8, log: () => {} },
+    connection: { address: { url: 'ssh://server/bridge.git' } },
+    signal: stop.signal,
+    queue: {},
+    notifier: { ring: () => {} },
+    gate: { version: 0, isChoosing: false, mayTake: () => true },
+    claims: {
+      ...{ isAlone: () => true, knowsNobody: () => true, knowledge: () => null },
+      ...{ tell: () => {}, end: () => {} },
+      begin: (task: string) => {
+        claimed.push(task);
+        return Promise.resolve(false);
+      },
+      choose: () => starts.splice(0),
+    },
+  } as unknown as AgentContext);
+  workers.fill();
+  expect(workers.busy()).toBe(2);
+  stop.abort();
+  await workers.ended();
+  expect(claimed).toEqual(['open']);
 });
