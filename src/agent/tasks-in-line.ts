@@ -10,9 +10,9 @@ import type { OpenLine } from './open-line.js';
 export const MAX_FRONT = 512;
 
 /**
- * The first of the tasks that could be started, in their order, and the first of the cancelled ones. Bounded,
- * because with fifty thousand open tasks all of them would be looked through after each answer: at most
- * `enough`, and `cancelled` of the cancelled ones. `isRunning`: whether a task is being answered here
+ * The first of the tasks that could be started, in their order, and the first of the cancelled ones.
+ * Bounded, because with fifty thousand open tasks all of them would be looked through after each answer: at
+ * most `enough`, and `cancelled` of the cancelled ones. `isRunning`: whether a task is being answered here
  * already.
  */
 export function frontOfLine(

@@ -6,7 +6,7 @@ export const MAX_BATCH = 100;
 /** One push that is under way, and the next. */
 const MANY = 2 * MAX_BATCH;
 
-/** With so many, no cancelled task is answered: what models answer meanwhile still fits into the next push. */
+/** With so many, no cancelled task is answered: what models answer still fits into the next push. */
 const MANY_FOR_CANCELLED = MAX_BATCH + MAX_BATCH / 2;
 
 /** The answers that are in the clone and not on main yet. No I/O. */
