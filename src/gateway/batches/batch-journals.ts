@@ -3,6 +3,7 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { readSmallFile, unless } from '../../process/durable-file.js';
+import { withFileLock } from '../../process/file-lock.js';
 import { readStrictJson } from '../../protocol/strict-json.js';
 import { batchHeadSchema, isBatchId } from './batch-head.js';
 
@@ -42,9 +43,34 @@ export class BatchJournals {
     this.#folder = folder;
   }
 
-  /** Throws what writing a file throws. */
-  async write(journal: BatchJournal): Promise<void> {
+  /**
+   * Makes a journal what `change` makes of it as it is; null for one that is not there, and from `change`
+   * for one that is to be removed. One change at a time, also of another gateway: a cancel and the next step
+   * of the work would write over each other. Throws what writing a file and withFileLock throw.
+   */
+  async change(id: string, change: (now: BatchJournal | null) => BatchJournal | null): Promise<void> {
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await withFileLock(path.join(this.#folder, 'changes.lock'), async () => {
+      const now = this.read(id);
+      const next = change(now);
+      if (next === now) return;
+      if (next === null) await this.#remove(id);
+      else await this.#write(next);
+    });
+  }
+
+  /** Removes a journal that is still in this state. */
+  async forget({ id, state }: Pick<BatchJournal, 'id' | 'state'>): Promise<void> {
+    await this.change(id, (now) => (now?.state === state ? null : now));
+  }
+
+  /** Writes the journal of a batch that nobody else knows of yet. Throws what writing a file throws. */
+  async add(journal: BatchJournal): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#write(journal);
+  }
+
+  async #write(journal: BatchJournal): Promise<void> {
     await writeFileAtomic(this.#fileOf(journal.id), `${JSON.stringify(journal)}\n`, { mode: 0o600 });
   }
 
@@ -62,7 +88,7 @@ export class BatchJournals {
       .flatMap((name) => this.read(name.slice(0, -'.json'.length)) ?? []);
   }
 
-  async remove(id: string): Promise<void> {
+  async #remove(id: string): Promise<void> {
     await rm(this.#fileOf(id), { force: true });
     await rm(this.lockOf(id), { force: true });
   }

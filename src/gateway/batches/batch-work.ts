@@ -165,7 +165,7 @@ export class BatchWork {
       // It would fail the next time as well. A client that fetches the results is told, too.
       this.#settings.onProblem(error);
     }
-    if (!this.#isClosed) await this.#journals.remove(journal.id);
+    if (!this.#isClosed) await this.#journals.forget(journal);
   }
 
   async #cancelAll(journal: BatchJournal): Promise<void> {
@@ -174,7 +174,7 @@ export class BatchWork {
     const tasks = [...(this.#index.get(id)?.tasks.values() ?? [])];
     if (this.#isClosed || tasks.some(isOpen)) return;
     // Where a task was cancelled, history says it from here on.
-    if (tasks.some(({ cancel }) => cancel?.reason === CANCELLED)) await this.#journals.remove(id);
+    if (tasks.some(({ cancel }) => cancel?.reason === CANCELLED)) await this.#journals.forget(journal);
     else await this.#change(journal, 'cancelled', {});
   }
 
@@ -184,8 +184,7 @@ export class BatchWork {
     state: BatchJournal['state'],
     more: Partial<BatchJournal>,
   ): Promise<void> {
-    const now = this.#journals.read(id);
-    if (now?.state === before) await this.#journals.write({ ...now, ...more, state });
+    await this.#journals.change(id, (now) => (now?.state === before ? { ...now, ...more, state } : now));
   }
 }
 

@@ -8,7 +8,7 @@ import { type BatchFacts, batchStatus, factsOf, isOpen, isOver, tokenOf } from '
 import { type BatchesSettings, BatchWork } from './batch-work.js';
 import { batchWithKey, type KeyedBatch } from './keyed-batches.js';
 import { ResultSizes } from './result-sizes.js';
-import { diskError } from './take-file.js';
+import { throwDiskError } from './take-file.js';
 
 /** The most batches that are taken in at a time. */
 const MAX_UNFINISHED = 100;
@@ -83,7 +83,7 @@ export class Batches {
       ...(key === null ? {} : { key }),
       head: { ...head, input_file_id: file.id, created_at: Math.floor(this.#nowMs() / 1000), total: null },
     };
-    await this.#write(journal);
+    await this.#journals.add(journal).catch(throwDiskError);
     void this.#work.run(id);
     return factsOf(journal, null);
   }
@@ -130,8 +130,10 @@ export class Batches {
         ...{ status: 409, code: 'batch_is_over' },
       });
     const { id, head } = facts;
-    const before = this.#journals.read(id) ?? { id, token, head, errors: [] };
-    await this.#write({ ...before, state: 'cancelling' });
+    const unknown = { id, token, head, errors: [] };
+    await this.#journals
+      .change(id, (now) => ({ ...(now ?? unknown), state: 'cancelling' }))
+      .catch(throwDiskError);
     void this.#work.run(id);
     return { ...facts, isValidating: false, isCancelled: true };
   }
@@ -139,13 +141,6 @@ export class Batches {
   /** Resolves when the last work on a batch is done; for tests. */
   async settled(id: string): Promise<void> {
     await this.#work.settled(id);
-  }
-
-  /** Writes a journal for a client, who is told in plain words of a full disk. */
-  async #write(journal: BatchJournal): Promise<void> {
-    await this.#journals.write(journal).catch((error: unknown) => {
-      throw diskError(error);
-    });
   }
 
   /** Whether it may be older than what was read of history, or than what a clone keeps. */
@@ -173,9 +168,9 @@ export class Batches {
       if (journals.length > 0) await this.index.refresh();
       if (journals.some(({ id, state }) => state === 'made' && this.#isOlder(id))) await this.index.deepen();
       for (const known of this.index.all()) await this.#see(known);
-      for (const { id, state, head } of journals) {
-        const isOld = this.#nowMs() - head.created_at * 1000 > KEPT_MS;
-        if (isOld && (state === 'failed' || state === 'cancelled')) await this.#journals.remove(id);
+      for (const journal of journals) {
+        const isOld = this.#nowMs() - journal.head.created_at * 1000 > KEPT_MS;
+        if (isOld && ['failed', 'cancelled'].includes(journal.state)) await this.#journals.forget(journal);
       }
     } catch (error) {
       if (!this.#isClosed) this.#settings.onProblem(error);
@@ -192,9 +187,11 @@ export class Batches {
     const isOurs = known.asker === this.#settings.asker;
     if (hasOpen && isOurs && (status === 'expired' || status === 'cancelling')) {
       await this.#work.giveUp(id, status === 'expired' ? EXPIRED : CANCELLED);
-      if (![...known.tasks.values()].some(isOpen)) await this.#journals.remove(id);
+      if (journal !== null && ![...known.tasks.values()].some(isOpen)) await this.#journals.forget(journal);
     } else if (status === 'finalizing') void this.#work.run(id);
-    else if (!hasOpen && isOver(status) && journal !== null && journal.state !== 'failed')
-      await this.#journals.remove(id);
+    else if (!hasOpen && isOver(status) && journal !== null) {
+      const said = batchStatus(factsOf(null, known), this.#nowMs());
+      if (said === status) await this.#journals.forget(journal);
+    }
   }
 }

@@ -101,3 +101,8 @@ export function diskError(error: unknown): unknown {
   const { code = '' } = error as NodeJS.ErrnoException;
   return ['ENOSPC', 'EDQUOT'].includes(code) ? diskFull() : error;
 }
+
+/** Throws it: a client is told in plain words of a full disk. */
+export function throwDiskError(error: unknown): never {
+  throw diskError(error);
+}

@@ -44,12 +44,13 @@ interface DeskSettings {
   /** The bridge's clock runs ahead by this. Milliseconds. */
   readonly aheadMs?: number;
   readonly submit?: BatchesSettings['bridge']['submit'];
+  readonly hasModel?: BatchesSettings['hasModel'];
   readonly minFreeBytes?: number;
   readonly maxFileBytes?: number;
 }
 
 async function openDesk(settings: DeskSettings = {}): Promise<Desk> {
-  const { calls = fixture.calls, aheadMs = 0, submit, ...limits } = settings;
+  const { calls = fixture.calls, aheadMs = 0, submit, hasModel, ...limits } = settings;
   const folder = settings.folder ?? (await tempDir());
   const { terms } = calls.view;
   const view = { ...calls.view, terms: { ...terms, serverNow: () => terms.serverNow() + aheadMs } };
@@ -57,7 +58,7 @@ async function openDesk(settings: DeskSettings = {}): Promise<Desk> {
   const batches = new Batches({
     bridge: { view, submit: submit ?? ((what) => calls.submit(what)), refresh: () => calls.refresh() },
     ...{ folder, gateway: 'test', asker: calls.asker },
-    hasModel: async (model) => model !== 'no-such',
+    hasModel: hasModel ?? (async (model) => model !== 'no-such'),
     modelOf: (model) => (model === 'gpt-4o' ? 'llama3.2' : model),
     pathOf: (id) => files.pathOf(id),
     onProblem: (error) => fixture.problems.push(error),
@@ -356,6 +357,50 @@ describe('a batch', () => {
     expect((await cancel()).status).toBe('cancelled');
     // A gateway that knows history alone says the same.
     expect(await (await openDesk()).json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'cancelled' });
+  });
+
+  test('that is cancelled while its lines are checked asks nothing', async () => {
+    let go = () => {};
+    const isCancelling = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const hasModel = async () => {
+      await isCancelling;
+      return true;
+    };
+    const desk = await openDesk({ hasModel });
+    const before = await fixture.subjects();
+    const { id: input_file_id } = await desk.json('POST', '/v1/files', {
+      body: formOf(JSON.stringify(lineOf(1))),
+    });
+    const body = { input_file_id, endpoint: ENDPOINT, completion_window: '24h' };
+    const { id } = await desk.json('POST', '/v1/batches', { body });
+    const facts = await desk.batches.find(String(id), null);
+    if (facts === null) throw new Error('the batch is not there');
+    // Its journal is written for both at the same time.
+    const cancelled = desk.batches.cancel(facts, null);
+    go();
+    await cancelled;
+    await desk.batches.settled(String(id));
+    expect(await desk.json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'cancelled' });
+    expect(await fixture.subjects()).toEqual(before);
+  });
+
+  test('stays cancelled where all was answered before its cancel was there', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1)]);
+    const facts = await desk.batches.find(String(id), null);
+    await answer((await openTasks(id)).get('q-1'), 'one');
+    if (facts === null) throw new Error('the batch is not there');
+    await desk.batches.cancel(facts, null);
+    await desk.batches.settled(String(id));
+    for (const gateway of [desk, await openDesk({ folder: desk.folder })]) {
+      await gateway.batches.open();
+      expect(await gateway.json('GET', `/v1/batches/${id}`)).toMatchObject({
+        ...{ status: 'cancelled', output_file_id: expect.any(String) },
+        request_counts: { total: 1, completed: 1, failed: 0 },
+      });
+    }
   });
 
   test('goes through the states of the API in their order, and says completed once its results were read', async () => {
