@@ -182,6 +182,8 @@ export class Workers {
       keep: this.#keep,
     }).finally(() => {
       this.#jobs.delete(task.id);
+      // Not before: the line would not have one that still runs among those that are left.
+      if (job.signal.aborted) this.#line.changed();
       claims.end(task.id);
       this.fill();
       notifier.ring();
@@ -192,7 +194,6 @@ export class Workers {
   #drop(job: Job, why: string): void {
     const { id } = job.asked;
     if (!job.drop(why)) return;
-    this.#line.changed();
     this.#agent.options.log('info', `task ${shortId(id)}: ${why}`, { event: 'task-dropped', task: id });
   }
 }

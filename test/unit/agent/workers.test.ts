@@ -73,3 +73,43 @@ test('a cancelled task is answered without a claim, and any other is claimed', a
   await workers.ended();
   expect(claimed).toEqual(['open']);
 });
+
+test('tasks that are given back at the same time for the agent that has their model are all known as left', async () => {
+  const tasks = ['one', 'two'].map((id) => ({ id }) as AskedTask);
+  const offer = { models: [], loaded: [], backends: ['ollama'], silent: [] };
+  const away = { agent: 'office', at: '', models: [{ name: 'away', backend: 'ollama', can: [] }] };
+  const known = { offer, models: new Map([['office', { id: '', models: away }]]), saidLoaded: [] };
+  let knowledge: unknown = null;
+  let left: readonly string[] = [];
+  const stop = new AbortController();
+  const starts = tasks.map(({ id }) => ({ do: 'start', task: id, claimFirst: true }));
+  const workers = new Workers({
+    session: {
+      ...{ unpushed: new UnpushedAnswers([]), queue: { goodAnswers: new Map(), cancelled: new Map() } },
+      ...{ uncancelled: tasks, name: 'pc', isPending: () => true, isOpen: () => true },
+    },
+    options: { room: new ModelRoom(8), parallel: 8, log: () => {} },
+    connection: { address: { url: 'ssh://server/bridge.git' } },
+    signal: stop.signal,
+    queue: { modelFor: () => ({ model: 'away' }) },
+    notifier: { ring: () => {} },
+    gate: { version: 0, isChoosing: false, mayTake: () => true },
+    claims: {
+      ...{ isAlone: () => true, knowsNobody: () => false, knowledge: () => knowledge },
+      ...{ tell: () => {}, end: () => {} },
+      begin: async (_task: string, _first: boolean, { drop }: { drop: (why: string) => void }) => {
+        await Promise.resolve();
+        knowledge = known;
+        drop('left to office: away is not here any more');
+        return false;
+      },
+      choose: (choosing: { left: readonly string[] | null }) => {
+        left = choosing.left ?? left;
+        return starts.splice(0);
+      },
+    },
+  } as unknown as AgentContext);
+  workers.fill();
+  await workers.ended();
+  expect(left).toEqual(['one', 'two']);
+});
