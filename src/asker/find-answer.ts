@@ -33,7 +33,8 @@ export async function findAnswer(
 ): Promise<FoundAnswer | null> {
   const task = typeof asked === 'string' ? asked : asked.id;
   const { repo, ref } = view;
-  const commits = await readHistory(repo, { from: [ref], not: [task] }, signal);
+  // An answer names its task, so git need not print thousands of others.
+  const commits = await readHistory(repo, { from: [ref], not: [task], messageLike: task }, signal);
   for (const commit of commits) {
     const message = messageOf(commit);
     if (message.kind !== 'answer' || commit.taskTrailer !== task) continue;

@@ -84,8 +84,10 @@ export class StoredTasks {
     const { repo, ref } = this.#view;
     const tip = await readRef(repo, ref);
     if (tip === null || tip === known.seen) return;
-    for (const commit of await readHistory(repo, { from: [tip], not: [known.seen] })) {
-      if (commit.taskTrailer !== known.stored.task) continue;
+    const { task } = known.stored;
+    // Answers and cancels name their task, so git need not print thousands of others.
+    for (const commit of await readHistory(repo, { from: [tip], not: [known.seen], messageLike: task })) {
+      if (commit.taskTrailer !== task) continue;
       const { kind } = messageOf(commit);
       if (kind === 'answer') known.isAnswered = true;
       if (kind === 'cancel') known.isCancelled = true;
