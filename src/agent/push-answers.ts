@@ -11,15 +11,14 @@ import type { Refusal } from '../protocol/refusal.js';
 import type { FinishedAnswer } from './clone/finished-answers.js';
 import type { AgentContext } from './open-agent.js';
 import { settleRefusal } from './settle-refusal.js';
-import { MAX_BATCH } from './unpushed-answers.js';
 
 /** The most claims that end in one push: it may have 60 refs. The others are released afterwards. */
 const MAX_ENDS = 50;
 
 /**
- * Pushes finished answers on top of `tip`, once: one commit each, in their order, and the claims of their
- * tasks go with them. Answers that do not fit into the push are left for the next. `raced`: another push
- * came first, and a fetch is due; `settled`: they were pushed, or the refusal was dealt with. Throws
+ * Pushes finished answers on top of `tip`, once: one commit each, in the order of `next`, and the claims of
+ * their tasks go with them. Answers that do not fit into the push are left for the next. `raced`: another
+ * push came first, and a fetch is due; `settled`: they were pushed, or the refusal was dealt with. Throws
  * BridgeError for a refusal that is not about one answer; `retryable` where it may pass.
  */
 export async function pushAnswers(
@@ -43,7 +42,7 @@ export async function pushAnswers(
 async function firstBatch({ session, reader }: AgentContext): Promise<FinishedAnswer[]> {
   const batch: FinishedAnswer[] = [];
   let bytes = 0;
-  for (const one of session.unpushed.all.slice(0, MAX_BATCH)) {
+  for (const one of session.unpushed.next) {
     bytes += (await reader.info(one.blob))?.size ?? 0;
     if (batch.length > 0 && bytes > MAX_BATCH_BYTES) break;
     batch.push(one);

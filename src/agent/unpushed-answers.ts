@@ -3,6 +3,9 @@ import type { FinishedAnswer } from './clone/finished-answers.js';
 /** The most answers in one push: ordinary ones stay far below what the server takes at once. */
 export const MAX_BATCH = 100;
 
+/** Of cancelled tasks, beside answers that somebody waits for: a push takes the longer, the more it has. */
+const MAX_CANCELLED_BESIDE = 20;
+
 /** One push that is under way, and the next. */
 const MANY = 2 * MAX_BATCH;
 
@@ -22,6 +25,18 @@ export class UnpushedAnswers {
   /** The oldest first. */
   get all(): readonly FinishedAnswer[] {
     return [...this.#all.values()];
+  }
+
+  /**
+   * What the next push may have: the oldest first, but what somebody waits for before what says that a task
+   * is cancelled, with which nobody can do anything.
+   */
+  get next(): readonly FinishedAnswer[] {
+    const cancelled = this.all.filter(isOfCancelled);
+    const others = this.all.filter((one) => !isOfCancelled(one));
+    if (others.length === 0 || cancelled.length === 0) return this.all.slice(0, MAX_BATCH);
+    const beside = cancelled.slice(0, MAX_CANCELLED_BESIDE);
+    return [...others.slice(0, MAX_BATCH - beside.length), ...beside];
   }
 
   get count(): number {
@@ -65,4 +80,8 @@ export class UnpushedAnswers {
   get isBehind(): boolean {
     return this.#arePushesTaken && this.#all.size >= MANY;
   }
+}
+
+function isOfCancelled({ answer }: FinishedAnswer): boolean {
+  return answer.error?.code === 'cancelled';
 }

@@ -39,3 +39,20 @@ test('the models wait for pushes only where two are due and the last one got thr
   seen.push(unpushed.isBehind);
   expect(seen).toEqual([false, true, false, true, false]);
 });
+
+test('an answer that somebody waits for goes out before those of cancelled tasks, with a few of them', () => {
+  const cancelled = (taskId: string): FinishedAnswer => {
+    const one = finished(taskId);
+    return { ...one, answer: { ...one.answer, answer: null, error: { code: 'cancelled', message: '' } } };
+  };
+  const unpushed = new UnpushedAnswers([]);
+  const nextOf = () => unpushed.next.map(({ taskId }) => taskId.replace(/ .*/, ''));
+  for (let at = 0; at < 150; at += 1) unpushed.kept(cancelled(`gone ${at}`));
+  expect(nextOf()).toEqual(Array.from({ length: MAX_BATCH }, () => 'gone'));
+  unpushed.kept(finished('wanted 0'));
+  expect(nextOf()).toEqual(['wanted', ...Array.from({ length: 20 }, () => 'gone')]);
+  // However many there are, no cancelled task waits for ever.
+  for (let at = 1; at < 150; at += 1) unpushed.kept(finished(`wanted ${at}`));
+  expect([nextOf().length, nextOf().lastIndexOf('wanted')]).toEqual([MAX_BATCH, MAX_BATCH - 21]);
+  expect(unpushed.next.at(-20)?.taskId).toBe('gone 0');
+});
