@@ -3,7 +3,7 @@ import path from 'node:path';
 import writeFileAtomic from 'write-file-atomic';
 import * as z from 'zod';
 import { readSmallFile, unless } from '../../process/durable-file.js';
-import { withFileLock } from '../../process/file-lock.js';
+import { tryFileLock, withFileLock } from '../../process/file-lock.js';
 import { readStrictJson } from '../../protocol/strict-json.js';
 import { batchHeadSchema, isBatchId } from './batch-head.js';
 
@@ -90,11 +90,23 @@ export class BatchJournals {
 
   async #remove(id: string): Promise<void> {
     await rm(this.#fileOf(id), { force: true });
-    await rm(this.lockOf(id), { force: true });
+    await rm(this.#lockOf(id), { force: true });
   }
 
-  /** Whoever works on a batch holds a lock on this file. */
-  lockOf(id: string): string {
+  /** Does this unless another, also another gateway, is at work on the batch. Throws as tryFileLock does. */
+  async work(id: string, job: () => Promise<void>): Promise<void> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await tryFileLock(this.#lockOf(id), async () => {
+      try {
+        await job();
+      } finally {
+        // History alone has it: nothing of it stays here.
+        if (this.read(id) === null) await rm(this.#lockOf(id), { force: true });
+      }
+    });
+  }
+
+  #lockOf(id: string): string {
     return path.join(this.#folder, `${id}.lock`);
   }
 

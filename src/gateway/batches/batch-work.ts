@@ -1,5 +1,4 @@
 import { ingest } from '../../log/ingest.js';
-import { tryFileLock } from '../../process/file-lock.js';
 import { CANCELLED } from './batch-head.js';
 import type { BatchIndex } from './batch-index.js';
 import type { BatchJournal, BatchJournals } from './batch-journals.js';
@@ -70,12 +69,13 @@ export class BatchWork {
     await this.#working.get(id);
   }
 
-  /** Cancels the tasks of a batch that are open, for this reason. Throws what the bridge throws. */
+  /** Cancels the open tasks of a batch, unless another gateway is at it. Throws what the bridge throws. */
   async giveUp(id: string, reason: string): Promise<void> {
     const { bridge } = this.#settings;
-    const work = giveUp(bridge, this.#index, { id, reason }, () => !this.#isClosed).finally(() =>
-      this.#working.delete(id),
-    );
+    const isWanted = () => !this.#isClosed;
+    const work = this.#journals
+      .work(id, () => giveUp(bridge, this.#index, { id, reason }, isWanted))
+      .finally(() => this.#working.delete(id));
     this.#working.set(id, work);
     await work;
   }
@@ -88,8 +88,7 @@ export class BatchWork {
   run(id: string): Promise<void> {
     const before = this.#working.get(id) ?? Promise.resolve();
     const work: Promise<void> = before
-      .then(() => tryFileLock(this.#journals.lockOf(id), () => this.#steps(id)))
-      .then(() => {})
+      .then(() => this.#journals.work(id, () => this.#steps(id)))
       .catch((error) => {
         if (!this.#isClosed) this.#settings.onProblem(error);
       })

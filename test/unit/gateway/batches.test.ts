@@ -480,6 +480,39 @@ describe('a batch', () => {
     expect((await readdir(desk.folder)).filter((name) => name.startsWith('batch_'))).toEqual([]);
   });
 
+  test('expires once, though two gateways of the bridge see it', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1), lineOf(2)]);
+    let go = () => {};
+    const isOther = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    let begin = () => {};
+    const isAtWork = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const submit: DeskSettings['submit'] = async (what) => {
+      begin();
+      await isOther;
+      return await fixture.calls.submit(what);
+    };
+    const later = { folder: desk.folder, aheadMs: DAY_MS + 60_000 };
+    const first = await openDesk({ ...later, submit });
+    const opened = first.batches.open();
+    await isAtWork;
+    const second = await openDesk(later);
+    await second.batches.open();
+    go();
+    await opened;
+    const cancels = await fixture.bridge.git(['log', '--format=%s', 'main', '--grep=its batch has expired']);
+    const tasks = [...(await openTasks(id)).values()].map((task) => task.slice(0, 8));
+    const ours = cancels.split('\n').filter((subject) => tasks.some((task) => subject.includes(task)));
+    expect([ours.length, await first.json('GET', `/v1/batches/${id}`)]).toMatchObject([
+      2,
+      { status: 'expired' },
+    ]);
+  });
+
   test('has the model that an alias stands for, and no field of the gateway', async () => {
     const desk = await openDesk();
     const url = '/v1/responses';
