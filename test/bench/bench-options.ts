@@ -15,6 +15,7 @@ export const ROWS = [
   'backlog',
   'drain',
   'open',
+  'aside',
   'shell-loop',
   'tunnel',
   'idle',

@@ -11,6 +11,7 @@ import { describeMachine } from './machine.js';
 import { prepareBridge } from './prepare-bridge.js';
 import { asMarkdown, asText, type Figure, type Report } from './report.js';
 import type { Row, RowContext } from './row-context.js';
+import { asideRow } from './rows/aside.js';
 import { backlogRow } from './rows/backlog.js';
 import { commandsRow } from './rows/commands.js';
 import { diskRow } from './rows/disk.js';
@@ -40,6 +41,7 @@ const RUNNERS: Readonly<Record<RowName, Row>> = {
   backlog: backlogRow,
   drain: drainRow,
   open: openRow,
+  aside: asideRow,
   'shell-loop': shellLoopRow,
   tunnel: tunnelRow,
   idle: idleRow,

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { emailOf, formatCommit, parseTree, replaceTreeFile } from '../../src/git/git-objects.js';
 import { type Answer, writeAnswer } from '../../src/protocol/answer.js';
-import { answerMessage, askMessage } from '../../src/protocol/commit-message.js';
-import { INBOX_FILE, MAIN_REF } from '../../src/protocol/names.js';
+import { writeCancel } from '../../src/protocol/cancel.js';
+import { answerMessage, askMessage, cancelMessage } from '../../src/protocol/commit-message.js';
+import { CANCEL_FILE, INBOX_FILE, MAIN_REF } from '../../src/protocol/names.js';
 import { taskHash } from '../../src/protocol/task.js';
 import type { Lab, LabBridge } from './lab.js';
 import { runProgram } from './run-program.js';
@@ -15,6 +16,10 @@ export interface HistoryPlan {
   readonly recent: number;
   /** Tasks behind them that nobody has answered. */
   readonly pending?: number;
+  /** The model that those name; absent: none. */
+  readonly pendingModel?: string;
+  /** Whether all of those are cancelled. */
+  readonly areCancelled?: boolean;
   readonly questionOf: (index: number) => string;
   readonly answerOf: (index: number) => string;
   readonly nowMs: number;
@@ -26,6 +31,8 @@ const DAY_MS = 86_400_000;
 const REACH_MS = 400 * DAY_MS;
 const RECENT_MS = 6 * DAY_MS;
 const OLD_MS = 9 * DAY_MS;
+/** Behind the last that is pending. */
+const CANCELLED_MS = 240_000;
 
 /**
  * Writes a history of valid messages onto `main` by `git fast-import`, through no hook, with dates that
@@ -98,18 +105,31 @@ function* writeStream(
   }
   function ask(index: number, atMs: number): { text: string; hash: string; id: string; question: string } {
     const question = plan.questionOf(index);
-    const task = { id: `bench-${index}`, asked_at: new Date(atMs).toISOString(), prompt: question };
+    const { pendingModel: model } = plan;
+    const task = {
+      ...{ id: `bench-${index}`, asked_at: new Date(atMs).toISOString(), prompt: question },
+      ...(index < plan.answered || model === undefined ? {} : { model }),
+    };
     const bytes = Buffer.from(`${JSON.stringify(task, null, 2)}\n`);
     const hash = taskHash(bytes);
     const text = commit('task.json', bytes, askMessage({ hash, question }), { name: 'bot', atMs });
     return { text, hash, id: made.tip, question };
   }
+  function cancel(id: string): string {
+    const atMs = plan.nowMs - CANCELLED_MS;
+    const cancels = { task_commit: id, cancelled_at: new Date(atMs).toISOString() };
+    return commit(CANCEL_FILE, writeCancel(cancels), cancelMessage(cancels), { name: 'bot', atMs });
+  }
   const total = plan.answered + (plan.pending ?? 0);
+  const open: string[] = [];
   for (let index = 0; index < total; index += 1) {
     const atMs = dateOf(plan, index);
     const task = ask(index, atMs);
     yield task.text;
-    if (index >= plan.answered) continue;
+    if (index >= plan.answered) {
+      open.push(task.id);
+      continue;
+    }
     const answer: Answer = {
       task_hash: task.hash,
       task_commit: task.id,
@@ -125,6 +145,7 @@ function* writeStream(
     const by = { name: 'home-pc', atMs: atMs + 1000 };
     yield commit(INBOX_FILE, writeAnswer(answer), answerMessage(answer), by);
   }
+  if (plan.areCancelled === true) for (const id of open) yield cancel(id);
   yield 'done\n';
 }
 

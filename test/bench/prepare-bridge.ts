@@ -10,7 +10,9 @@ export async function prepareBridge(
   lab: Lab,
   name: string,
   plan: Pick<HistoryPlan, 'answered' | 'recent' | 'pending'> &
-    Partial<Pick<HistoryPlan, 'questionOf' | 'answerOf'>> & { readonly serverPath?: string },
+    Partial<Pick<HistoryPlan, 'questionOf' | 'answerOf' | 'pendingModel' | 'areCancelled'>> & {
+      readonly serverPath?: string;
+    },
 ): Promise<LabBridge & { readonly messageBytes: number }> {
   const bridge = await lab.makeBridge(name, plan.serverPath);
   const startedAt = performance.now();
