@@ -1,5 +1,5 @@
-import { updateClone } from '../bridge/clone.js';
 import { connectBridge } from '../bridge/connection.js';
+import { updateClone } from '../bridge/update-clone.js';
 import { listRemoteRefs } from '../git/fetch.js';
 import { BridgeError } from '../protocol/bridge-error.js';
 import { MAIN_REF } from '../protocol/names.js';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fetchSince } from '../bridge/clone.js';
 import { type BridgeConnection, connectBridge } from '../bridge/connection.js';
 import { requireFile } from '../bridge/large-files.js';
+import { fetchSince } from '../bridge/update-clone.js';
 import { writeFileCommit } from '../git/commit-file.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../git/fetch.js';
 import type { CommitIdentity } from '../git/git-objects.js';

@@ -6,7 +6,7 @@ import { MAIN_REF } from '../protocol/names.js';
 import { ownTerms, readTerms } from './bridge-terms.js';
 import type { BridgeView, Reach, ViewOptions } from './bridge-view.js';
 import { ChosenWindows } from './chosen-window.js';
-import { fetchFirst, updateClone } from './clone.js';
+import { fetchFirst } from './clone.js';
 import {
   type BridgeAccess,
   type BridgeConnection,
@@ -18,6 +18,7 @@ import { requireFile } from './large-files.js';
 import { openLocalBridge } from './local-bridge.js';
 import { whoWorks } from './side-refs.js';
 import { TemporaryClone } from './temporary-clone.js';
+import { updateClone } from './update-clone.js';
 import { ViewUpkeep } from './view-upkeep.js';
 
 /** More commits than any history has; git reads this depth as all of it. */

@@ -16,6 +16,12 @@ export const REMOTE_PREFIX = 'refs/remotes/bridge/';
 export const REMOTE_MAIN_REF = `${REMOTE_PREFIX}main`;
 
 /**
+ * Where the tip of main is fetched to while it is not known whether the tip alone will do. main of the clone
+ * stays where it was, whenever this is cut short.
+ */
+export const TIP_ALONE_REF = `${REMOTE_PREFIX}tip`;
+
+/**
  * Copies of the refs beside main, as the other side has them now. The copy of a ref that is gone there is
  * removed.
  */
@@ -39,6 +45,8 @@ export interface FetchDepth {
   readonly deepen?: number;
   /** No ref in the clone has to survive a power cut, as where no answer is kept. */
   readonly unsynced?: boolean;
+  /** To TIP_ALONE_REF, whatever is there, and not to REMOTE_MAIN_REF. */
+  readonly isTrial?: boolean;
 }
 
 /**
@@ -77,7 +85,8 @@ export async function fetchMain(
     ...(sideRefs.length === 0 ? [] : ['--prune']),
     '--end-of-options',
   ];
-  const refspecs = [`${MAIN_REF}:${REMOTE_MAIN_REF}`, ...sideRefs];
+  const main = depth.isTrial === true ? `+${MAIN_REF}:${TIP_ALONE_REF}` : `${MAIN_REF}:${REMOTE_MAIN_REF}`;
+  const refspecs = [main, ...sideRefs];
   const isUnsynced = repo.isDisposable === true || depth.unsynced === true;
   const sync = isUnsynced ? UNSYNCED : SYNC_REFS_ALONE;
   const result = await runFetch(repo, { sync, options, url, refspecs }, signal);

@@ -1,9 +1,10 @@
 import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openClone, updateClone } from '../../../src/bridge/clone.js';
+import { openClone } from '../../../src/bridge/clone.js';
 import { cloneMaintenance } from '../../../src/bridge/clone-maintenance.js';
 import type { BridgeConnection } from '../../../src/bridge/connection.js';
+import { updateClone } from '../../../src/bridge/update-clone.js';
 import { writeBlob, writeFileCommit } from '../../../src/git/commit-file.js';
 import { REMOTE_MAIN_REF } from '../../../src/git/fetch.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';

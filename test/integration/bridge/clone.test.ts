@@ -1,11 +1,12 @@
-import { rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Finding, runChecks } from '../../../src/admin/doctor/finding.js';
 import { remoteChecks } from '../../../src/admin/doctor/remote-checks.js';
 import { serverChecks } from '../../../src/admin/doctor/server-checks.js';
-import { openClone, updateClone } from '../../../src/bridge/clone.js';
+import { openClone } from '../../../src/bridge/clone.js';
 import { type BridgeConnection, openConnection } from '../../../src/bridge/connection.js';
+import { updateClone } from '../../../src/bridge/update-clone.js';
 import { fetchMain, REMOTE_MAIN_REF } from '../../../src/git/fetch.js';
 import { clientGitEnv } from '../../../src/git/git-env.js';
 import { readHistory } from '../../../src/git/read-history.js';
@@ -106,12 +107,81 @@ touch '${bridge.dir}/broke'; echo 'Connection reset by peer' >&2; exit 255`;
   const remote = { ...clone, env };
   const window = { nowMs: Date.now(), ttlMs: 604_800_000 };
 
+  const log = join(clone.gitDir, 'logs', REMOTE_MAIN_REF);
+  await mkdir(join(log, '..'), { recursive: true });
+  await writeFile(log, '');
+
   const broken = updateClone(remote, { address, env, ssh: null }, window);
   await expect(broken).rejects.toMatchObject({ retryable: true });
+  // Not for a moment: killed then, the clone would have kept the tip alone.
+  expect(await readFile(log, 'utf8')).toBe('');
   await updateClone(remote, { address, env, ssh: null }, window);
 
   const history = await readHistory(remote, { from: [REMOTE_MAIN_REF] });
   expect(history.map((commit) => commit.id)).toContain(first);
+});
+
+test('a clone that a killed git has cut in front of what it has of main is made whole, and main is not called rewritten', async () => {
+  const { bridge, connection, clone } = await bridgeAndConnection();
+  const write = messageWriter(bridge.gitDir, bridge.env);
+  const window = { nowMs: Date.now(), ttlMs: 604_800_000 };
+  const add = async (prompt: string) => {
+    const id = await write.ask(await bridge.git(['rev-parse', 'main']), prompt);
+    await bridge.git(['update-ref', 'refs/heads/main', id]);
+    return id;
+  };
+  const first = await add('one');
+  expect(await updateClone(clone, connection, window)).toBe(first);
+  const tasks = [first, await add('two'), await add('three')];
+  // It stores where history is cut before it moves a ref.
+  await gitOk(['fetch', '--quiet', '--depth=1', `file://${bridge.gitDir}`, 'main'], clone);
+  const next = await add('four');
+
+  expect(await updateClone(clone, connection, window)).toBe(next);
+
+  const history = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+  expect(history.map(({ id }) => id)).toEqual(expect.arrayContaining([...tasks, next]));
+  expect(await gitOk(['for-each-ref', '--format=%(refname)'], clone)).toBe(`${REMOTE_MAIN_REF}\n`);
+});
+
+test('a first fetch that brings main and fails beside it leaves main, and history in front of it whole', async () => {
+  const { bridge, connection, clone } = await bridgeAndConnection();
+  const write = messageWriter(bridge.gitDir, bridge.env);
+  const root = await bridge.git(['rev-parse', 'main']);
+  const first = await write.ask(root, 'one');
+  const second = await write.ask(first, 'two');
+  await bridge.git(['update-ref', 'refs/heads/main', first]);
+  await bridge.git(['update-ref', 'refs/bridge/agents/pc', await write.blob('x')]);
+  const lock = join(clone.gitDir, 'refs/remotes/bridge/agents/pc.lock');
+  await mkdir(join(lock, '..'), { recursive: true });
+  await writeFile(lock, '');
+  const window = { nowMs: Date.now(), ttlMs: 604_800_000, sideRefs: true };
+  await expect(updateClone(clone, connection, window)).rejects.toMatchObject({ code: expect.any(String) });
+  await rm(lock);
+  await bridge.git(['update-ref', 'refs/heads/main', second]);
+  expect(await updateClone(clone, connection, window)).toBe(second);
+  const history = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+  expect(history.map(({ id }) => id)).toEqual([root, first, second]);
+});
+
+test('a task that comes while the clone of a long silence is shortened is fetched, and main is not called rewritten', async () => {
+  const { bridge, connection, clone } = await bridgeAndConnection('@1000000000 +0000');
+  const root = await updateClone(clone, connection, WINDOW);
+  const write = messageWriter(bridge.gitDir, bridge.env);
+  const first = await write.ask(root, 'one');
+  const second = await write.ask(first, 'two');
+  const ssh = join(bridge.dir, 'ssh');
+  const moves = `git --git-dir='${bridge.gitDir}' update-ref refs/heads/main ${second}`;
+  await writeFile(ssh, `#!/bin/sh\nfor last; do :; done; eval "$last"; code=$?; ${moves}; exit $code\n`);
+  await chmod(ssh, 0o755);
+  const env = clientGitEnv({ ...connection.env, GIT_SSH_VARIANT: 'ssh' }, ssh);
+  const address = { kind: 'other', url: `bridge@server:${bridge.gitDir}` } as const;
+  const window = { nowMs: Date.now(), ttlMs: 604_800_000, shorten: true };
+
+  expect(await updateClone({ ...clone, env }, { address, env, ssh: null }, window)).toBe(second);
+
+  const history = await readHistory(clone, { from: [REMOTE_MAIN_REF] });
+  expect(history.map(({ id }) => id)).toEqual([root, first, second]);
 });
 
 test.each([
