@@ -36,6 +36,13 @@ export function factsOfKnown(known: KnownBatch): BatchFacts {
   return { id, head, known, errors: [], isValidating: false, isToFinish: false, isCancelled: false };
 }
 
+/**
+ * A cancelled batch is `cancelling` until no answer has come for this long: what was finished when its agent
+ * heard of the cancel is pushed first, and its results are to be complete when it says `cancelled`. Tasks
+ * that nobody begins, as of a PC that sleeps, are not waited for. Milliseconds.
+ */
+const SETTLE_MS = 5_000;
+
 /** How far a batch is. `nowMs`: by the server's clock, since the epoch. */
 export function batchStatus(facts: BatchFacts, nowMs: number): BatchStatus {
   const { known, head, errors, isValidating } = facts;
@@ -43,7 +50,7 @@ export function batchStatus(facts: BatchFacts, nowMs: number): BatchStatus {
   const tasks = [...(known?.tasks.values() ?? [])];
   const open = tasks.filter(isOpen).length;
   if (facts.isCancelled || tasks.some(({ cancel }) => cancel?.reason === CANCELLED))
-    return open > 0 ? 'cancelling' : 'cancelled';
+    return open > 0 || isSettling(tasks, nowMs) ? 'cancelling' : 'cancelled';
   if (tasks.some(({ cancel, answer }) => cancel?.reason === EXPIRED && !isWhole(answer))) return 'expired';
   if (head.total !== null && tasks.length >= head.total && open === 0)
     return facts.isToFinish ? 'finalizing' : 'completed';
@@ -59,6 +66,13 @@ export function isOver(status: BatchStatus): boolean {
 /** Whether a request waits for its answer. */
 export function isOpen({ answer, cancel }: BatchTask): boolean {
   return answer === null && cancel === null;
+}
+
+/** Whether answers that were finished before the cancel may still be on their way. */
+function isSettling(tasks: readonly BatchTask[], nowMs: number): boolean {
+  if (tasks.every(({ answer }) => answer !== null)) return false;
+  const news = tasks.map(({ answer, cancel }) => (answer?.isGood ? answer.atMs : (cancel?.atMs ?? 0)));
+  return nowMs < news.reduce((last, atMs) => Math.max(last, atMs), 0) + SETTLE_MS;
 }
 
 /** Whether it is a good answer. An error answer is none: `cancelled` only says that the cancel was heard. */

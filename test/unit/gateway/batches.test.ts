@@ -223,6 +223,9 @@ describe('a batch with an Idempotency-Key', () => {
   });
 });
 
+/** After it nothing more comes of what was cancelled. Milliseconds. */
+const SETTLED_MS = 30_000;
+
 describe('a batch', () => {
   test('that no third party may read says so in each of its tasks', async () => {
     const desk = await openDesk();
@@ -343,20 +346,39 @@ describe('a batch', () => {
     const both = await Promise.all([cancel(), cancel()]);
     for (const one of both) expect(one.status).toMatch(/^cancell(ing|ed)$/);
     await desk.batches.settled(String(id));
-    const done = await desk.json('GET', `/v1/batches/${id}`);
+    const cancels = (await fixture.subjects()).filter((subject) => subject.startsWith('cancel'));
+    expect(cancels).toHaveLength(2);
+    expect((await cancel()).status).toMatch(/^cancell(ing|ed)$/);
+    // Gateways that know history alone say the same, some seconds later.
+    const later = await openDesk({ aheadMs: SETTLED_MS });
+    const done = await later.json('GET', `/v1/batches/${id}`);
     expect(done).toMatchObject({
       status: 'cancelled',
       request_counts: { total: 3, completed: 1, failed: 0 },
     });
-    expect(await linesOf(desk.call('GET', `/v1/files/${done.error_file_id}/content`))).toMatchObject([
+    expect(await linesOf(later.call('GET', `/v1/files/${done.error_file_id}/content`))).toMatchObject([
       { custom_id: 'q-1', response: null, error: { code: 'batch_cancelled' } },
       { custom_id: 'q-3', response: null, error: { code: 'batch_cancelled' } },
     ]);
-    const cancels = (await fixture.subjects()).filter((subject) => subject.startsWith('cancel'));
-    expect(cancels).toHaveLength(2);
-    expect((await cancel()).status).toBe('cancelled');
-    // A gateway that knows history alone says the same.
-    expect(await (await openDesk()).json('GET', `/v1/batches/${id}`)).toMatchObject({ status: 'cancelled' });
+    expect((await later.json('POST', `/v1/batches/${id}/cancel`)).status).toBe('cancelled');
+  });
+
+  test('says that it is cancelled once nothing comes any more, or at once where all is answered', async () => {
+    const desk = await openDesk();
+    const { id } = await desk.make([lineOf(1), lineOf(2), lineOf(3)]);
+    const tasks = await openTasks(id);
+    const at = async (aheadMs: number) => (await openDesk({ aheadMs })).json('GET', `/v1/batches/${id}`);
+    await desk.json('POST', `/v1/batches/${id}/cancel`);
+    await desk.batches.settled(String(id));
+    expect(await at(0)).toMatchObject({ status: 'cancelling', output_file_id: null });
+    // One that was finished before its agent heard of the cancel.
+    await answer(tasks.get('q-1'), 'one');
+    const late = { status: 'cancelled', request_counts: { completed: 1 } };
+    expect(await at(SETTLED_MS)).toMatchObject({ ...late, output_file_id: expect.any(String) });
+    expect(await at(0)).toMatchObject({ status: 'cancelling' });
+    const error = { code: 'cancelled', message: 'cancelled by bot' };
+    for (const line of ['q-2', 'q-3']) await fixture.answer(tasks.get(line) ?? '', { answer: null, error });
+    expect(await at(0)).toMatchObject(late);
   });
 
   test('that is cancelled while its lines are checked asks nothing', async () => {
