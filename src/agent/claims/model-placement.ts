@@ -85,6 +85,7 @@ function levelOf(
 }
 
 /** What leftTo has found, because ten thousand tasks may want one model. */
+const MAX_FOUND = 1_000;
 const FOUND = new WeakMap<ModelKnowledge, Map<string, readonly string[]>>();
 
 /**
@@ -96,7 +97,7 @@ export function leftTo(wanted: WantedModel, knowledge: ModelKnowledge, self: str
   FOUND.set(knowledge, found);
   const key = `${self}\n${wanted.backend ?? ''}\n${wanted.model}`;
   const agents = found.get(key) ?? findLeftTo(wanted, knowledge, self);
-  found.set(key, agents);
+  if (found.size < MAX_FOUND) found.set(key, agents);
   return agents;
 }
 

@@ -159,21 +159,24 @@ export class Batches {
     return journal === null && known === null ? null : factsOf(journal, known);
   }
 
-  /** Goes on with what is begun, and gives up what has expired. */
+  /** Goes on with what is begun, and gives up what has expired, each by itself: one may fail each time. */
   async #tick(): Promise<void> {
+    const fails = (error: unknown) => {
+      if (!this.#isClosed) this.#settings.onProblem(error);
+    };
     try {
       const journals = await this.#journals.all();
       for (const { id, state } of journals)
         if (isUnfinished(state) && !this.#work.isAt(id)) void this.#work.run(id);
       if (journals.length > 0) await this.index.refresh();
       if (journals.some(({ id, state }) => state === 'made' && this.#isOlder(id))) await this.index.deepen();
-      for (const known of this.index.all()) await this.#see(known);
+      for (const known of this.index.all()) await this.#see(known).catch(fails);
       for (const journal of journals) {
         const isOld = this.#nowMs() - journal.head.created_at * 1000 > KEPT_MS;
         if (isOld && ['failed', 'cancelled'].includes(journal.state)) await this.#journals.forget(journal);
       }
     } catch (error) {
-      if (!this.#isClosed) this.#settings.onProblem(error);
+      fails(error);
     }
   }
 

@@ -22,11 +22,13 @@ export type StoredState =
   | { readonly status: 'open' | 'cancelled' | 'expired' }
   | { readonly status: 'answered'; readonly found: FoundAnswer };
 
-/** The most calls that are remembered; others are read again. */
+/** The most calls that are remembered, and their bytes on main; others are read again. */
 const MAX_KNOWN = 10_000;
+const MAX_KNOWN_BYTES = 32 * 1024 * 1024;
 
 interface Known {
   readonly stored: StoredTask;
+  readonly bytes: number;
   /** The commit of main up to which it was looked for what became of the call. */
   seen: string;
   isCancelled: boolean;
@@ -40,9 +42,12 @@ interface Known {
 export class StoredTasks {
   readonly #view: BridgeView;
   readonly #known = new Map<string, Known>();
+  readonly #maxBytes: number;
+  #bytes = 0;
 
-  constructor(view: BridgeView) {
+  constructor(view: BridgeView, maxBytes = MAX_KNOWN_BYTES) {
     this.#view = view;
+    this.#maxBytes = maxBytes;
   }
 
   /** Whether this task is on main, as far as it is known here: nothing is fetched for it. */
@@ -54,20 +59,27 @@ export class StoredTasks {
   async find(task: string): Promise<StoredTask | null> {
     const known = this.#known.get(task);
     if (known !== undefined) return known.stored;
-    const stored = await this.#view.mended(() => this.#read(task));
-    if (stored === null) return null;
-    this.#known.set(task, { stored, seen: task, isCancelled: false, isAnswered: false });
-    for (const [oldest] of this.#known) {
-      if (this.#known.size <= MAX_KNOWN) break;
-      this.#known.delete(oldest);
+    const read = await this.#view.mended(() => this.#read(task));
+    if (read === null) return null;
+    this.#forget(task);
+    this.#known.set(task, { ...read, seen: task, isCancelled: false, isAnswered: false });
+    this.#bytes += read.bytes;
+    for (const oldest of this.#known.keys()) {
+      if (this.#known.size <= MAX_KNOWN && this.#bytes <= this.#maxBytes) break;
+      this.#forget(oldest);
     }
-    return stored;
+    return read.stored;
+  }
+
+  #forget(task: string): void {
+    this.#bytes -= this.#known.get(task)?.bytes ?? 0;
+    this.#known.delete(task);
   }
 
   /** What became of it by now. */
   async state(stored: StoredTask): Promise<StoredState> {
     const known = this.#known.get(stored.task) ?? {
-      ...{ stored, seen: stored.task, isCancelled: false, isAnswered: false },
+      ...{ stored, bytes: 0, seen: stored.task, isCancelled: false, isAnswered: false },
     };
     const found = await this.#view.mended(async () => {
       await this.#catchUp(known);
@@ -95,7 +107,7 @@ export class StoredTasks {
     known.seen = tip;
   }
 
-  async #read(task: string): Promise<StoredTask | null> {
+  async #read(task: string): Promise<Pick<Known, 'stored' | 'bytes'> | null> {
     const commit = await this.#commitOf(task);
     if (commit === null) return null;
     const message = messageOf(commit);
@@ -107,7 +119,8 @@ export class StoredTasks {
       const read = readTask('task.json', blob?.content ?? Buffer.alloc(0), Number.POSITIVE_INFINITY);
       if (!read.ok || read.value.request === undefined) return null;
       const { request, metadata = {} } = read.value;
-      return { ...request, task, askedAtMs: commit.committedAtMs, metadata };
+      const stored = { ...request, task, askedAtMs: commit.committedAtMs, metadata };
+      return { stored, bytes: blob?.content.length ?? 0 };
     } finally {
       reader.close();
     }

@@ -502,6 +502,23 @@ describe('a batch', () => {
     expect((await readdir(desk.folder)).filter((name) => name.startsWith('batch_'))).toEqual([]);
   });
 
+  test('expires, though one before it cannot be given up', async () => {
+    const desk = await openDesk();
+    const made = [await desk.make([lineOf(1)]), await desk.make([lineOf(2)])];
+    const [stuck, other] = await Promise.all(
+      made.map(async ({ id }) => [...(await openTasks(id)).values()].join()),
+    );
+    const submit: DeskSettings['submit'] = async (what) => {
+      if (JSON.stringify(what).includes(stuck ?? '')) throw new Error('not this one');
+      return await fixture.calls.submit(what);
+    };
+    const later = await openDesk({ folder: desk.folder, aheadMs: DAY_MS + 60_000, submit });
+    await later.batches.open();
+    expect(String(fixture.problems.splice(0))).toContain('not this one');
+    const cancelled = await fixture.bridge.git(['log', '--format=%(trailers:key=Task,valueonly)', 'main']);
+    expect([cancelled.includes(stuck ?? ''), cancelled.includes(other ?? '')]).toEqual([false, true]);
+  });
+
   test('expires once, though two gateways of the bridge see it', async () => {
     const desk = await openDesk();
     const { id } = await desk.make([lineOf(1), lineOf(2)]);
