@@ -1,6 +1,12 @@
 import { CANCELLED } from '../../gateway/batches/batch-head.js';
 import { BatchIndex, type KnownBatch } from '../../gateway/batches/batch-index.js';
-import { batchObject, batchStatus, factsOfKnown, isOver } from '../../gateway/batches/batch-object.js';
+import {
+  batchObject,
+  batchStatus,
+  factsOfKnown,
+  isOpen,
+  isOver,
+} from '../../gateway/batches/batch-object.js';
 import { batchResults } from '../../gateway/batches/batch-results.js';
 import { giveUp } from '../../gateway/batches/take-in.js';
 import { openToRead } from '../../log/catch-up-log.js';
@@ -50,10 +56,13 @@ const resultsCommand = defineCommand({
       const batch = await requireBatch(index, args.batch);
       const kind = args.errors ? 'errors' : 'output';
       const status = batchStatus(factsOfKnown(batch), nowMs);
+      // All of it is given up; what may still come was finished before, and is shown the next time.
+      const isGivenUp = status === 'cancelling' && ![...batch.tasks.values()].some(isOpen);
+      const isDone = isOver(status) || isGivenUp;
       // A request that still waits for its answer is no error yet.
-      if (isOver(status) || kind === 'output')
+      if (isDone || kind === 'output')
         for await (const line of batchResults(view, batch, kind)) await out.jsonLine(line.trimEnd());
-      if (isOver(status)) return EXIT.done;
+      if (isDone) return EXIT.done;
       printProblem(`the batch is ${status}, and these are the results so far`, 'run the same again later');
       return EXIT.noAnswerYet;
     }),
