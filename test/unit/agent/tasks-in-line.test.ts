@@ -130,8 +130,13 @@ describe('tasks for the model of another agent', () => {
     session.queued({ ...EMPTY, pending: [...TASKS] });
     front({ enough: 1, cancelled: 0 });
     expect(line.takeLeft()).toHaveLength(1_990);
-    const shut = { ...agent, gate: { mayTake: () => false, version: 1, isChoosing: true } } as never;
-    const other = new OpenLine(shut);
-    expect([other.ours(() => false), other.takeLeft()]).toEqual([[], []]);
+    const gate = { mayTake: () => true, version: 0, isChoosing: true };
+    const other = new OpenLine({ ...agent, gate } as never);
+    const ours = () => other.ours(() => false).map(({ id }) => id);
+    expect(ours()).toEqual(TASKS.slice(1_990).map(({ id }) => id));
+    gate.mayTake = () => false;
+    gate.version = 1;
+    expect(ours()).toEqual([]);
+    expect(other.takeLeft()).toEqual([]);
   });
 });

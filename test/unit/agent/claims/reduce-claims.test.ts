@@ -546,6 +546,8 @@ describe('of the free tasks', () => {
     const many = ['a', 'b', 'c', 'd'];
     expect(choose(200, many, 1, [], 2)).toEqual([start('a', true), ahead('b'), ahead('c')]);
     expect(choose(200, many, 0, [], 1)).toEqual([ahead('a')]);
+    // A cancelled one has no use for a claim.
+    expect(choose(200, many, 0, ['a'], 1, 200, 0)).toEqual([ahead('b')]);
     // A new one falls to this agent alone, so there is nothing to claim first, nor ahead.
     expect(choose(210, [...many, 'new'], 5, [], 2).at(-1)).toEqual(start('new', false));
     expect(choose(220, ['new'], 0, [], 2)).toEqual([]);
